@@ -1,0 +1,187 @@
+"""What is remembered of threads in use: enough to store only what a super-step added. Bounded; never the truth.
+
+Everything here can be dropped at any moment and is read again from the file. All of it is used under the journal's
+lock.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from checkpoints.items import CHUNK, Frozen, pack_each, same_front
+from checkpoints.lending import SHORTEST, WEIGHT, Lent
+from checkpoints.segments import Ranges, cut, length
+
+Version = str | int | float
+Ref = int | Ranges | dict[str, Any]  # a whole value's position, a list's ranges, or {"v": scalar} / {"d": ranges}
+
+_LISTS_PER_CHANNEL = 3  # the head, and branches that run beside it
+_ITEM_OVERHEAD = 120  # bytes of Python objects round the bytes of one item, roughly
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """One item just read: its class, what it looks like, and its frozen form if it has one."""
+
+    kind: type
+    print: bytes
+    frozen: Frozen | None
+
+
+@dataclass(slots=True)
+class HotList:
+    """One stored list: where its items lie, what they looked like when last seen, and as they come from the file."""
+
+    ranges: Ranges
+    kinds: list[type]
+    prints: list[bytes]
+    frozen: list[Frozen | None]
+    thawable: bool = True
+    weight: int = 0
+    lent: Lent | None = None
+
+    def __len__(self) -> int:
+        return len(self.prints)
+
+    def append(self, kinds: list[type], prints: list[bytes], frozen: list[Frozen | None]) -> None:
+        """Remember more items at the end."""
+        self.kinds += kinds
+        self.prints += prints
+        self.frozen += frozen
+        self.weight += sum(map(len, prints)) + _ITEM_OVERHEAD * len(prints)
+
+    def thawed_part(self, count: int) -> list[Frozen]:
+        """Of the first `count` items those before the first that was not read back yet."""
+        part = self.frozen[:count]
+        if None in part:
+            del part[part.index(None) :]
+        return part  # type: ignore[return-value]
+
+    def lend(self, part: list[Frozen]) -> list[Any] | None:
+        """The items of a long part from its front without copying what nobody holds; None if that is not worth it."""
+        if len(part) < SHORTEST or not all([item.kind for item in part]):  # noqa: C419 - twice as fast as a generator
+            return None
+        if self.lent is None:
+            self.lent = Lent()
+        before = len(self.lent)
+        items = self.lent.lend(part)
+        self.weight += WEIGHT * (len(self.lent) - before)
+        return items
+
+    def complete(self, start: int, read: list["Remembered"]) -> None:
+        """Items from `start` on were read back: they are what will be seen next."""
+        stop = start + len(read)
+        self.kinds[start:stop] = [item.kind for item in read]
+        self.prints[start:stop] = [item.print for item in read]
+        self.frozen[start:stop] = [item.frozen for item in read]
+
+    def same(self, index: int, item: Any, packed: bytes) -> bool:
+        """Whether an item, packed, is the one at the index."""
+        return self.kinds[index] is type(item) and self.prints[index] == packed
+
+    def same_front(self, items: list[Any]) -> int:
+        """How many items from the front are unchanged, in place too. Raises UnpackableError."""
+        known = self.lent.unchanged(items) if self.lent is not None else 0
+        front = same_front(items, self.kinds, self.prints, known)
+        for index in range(front, min(len(items), len(self), front + CHUNK)):
+            if not self.same(index, items[index], pack_each(items[index : index + 1])[0]):
+                break
+            front += 1
+        return front
+
+    def rearranged(self, items: list[Any], prints: list[bytes], front: int) -> list[int | None]:
+        """For each item the index it is already stored under, or None, when only `front` of them are as before.
+
+        Found again are what ends alike, and what stands at the same place.
+        """
+        kept: list[int | None] = [*range(front), *[None] * (len(items) - front)]
+        back, shift = len(items), len(self) - len(items)
+        while back > front and back + shift > front and self.same(back - 1 + shift, items[back - 1], prints[back - 1]):
+            back -= 1
+            kept[back] = back + shift
+        if shift == 0:
+            for index in range(front, back):
+                if self.same(index, items[index], prints[index]):
+                    kept[index] = index
+        return kept
+
+
+@dataclass(slots=True)
+class HotNamespace:
+    """A namespace in use: its counters, and the channels of the checkpoint put or read last."""
+
+    id: int
+    thread_id: str
+    checkpoint_ns: str
+    newest_id: str
+    stored: bool
+    refs_of: str | None = None
+    refs: dict[str, tuple[Version, Ref | None]] = field(default_factory=dict)
+    lists: dict[str, list[HotList]] = field(default_factory=dict)
+    wholes: dict[str, tuple[str, bytes, int]] = field(default_factory=dict)
+    last_run: str | None = None
+    lanes: dict[str, int] = field(default_factory=dict)
+    next_positions: dict[int, int] = field(default_factory=dict)
+    weight: int = 0
+
+    def list_at(self, channel: str, ranges: Ranges | None) -> HotList | None:
+        """The remembered list with these ranges, else the last one of the channel."""
+        known = self.lists.get(channel)
+        if not known:
+            return None
+        return next((one for one in reversed(known) if one.ranges == ranges), known[-1])
+
+    def beginning_with(self, channel: str, ranges: Ranges) -> HotList | None:
+        """A remembered list that begins with exactly these ranges."""
+        count = length(ranges)
+        for known in reversed(self.lists.get(channel, [])):
+            if known.thawable and len(known) >= count and cut(known.ranges, 0, count) == ranges:
+                return known
+        return None
+
+    def remember(self, channel: str, hot: HotList, instead_of: HotList | None = None) -> None:
+        """Make a list the channel's last one."""
+        known = self.lists.setdefault(channel, [])
+        known[:] = [one for one in known if one is not hot and one is not instead_of][1 - _LISTS_PER_CHANNEL :]
+        known.append(hot)
+
+    def weigh(self) -> int:
+        """Bytes of memory, roughly."""
+        lists = sum(hot.weight for known in self.lists.values() for hot in known)
+        return 1_000 + lists + sum(len(data) for _, data, _ in self.wholes.values())
+
+
+class HotThreads:
+    """The namespaces in use, the longest unused dropped first when they weigh too much."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._known: OrderedDict[tuple[str, str], HotNamespace] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, thread_id: str, checkpoint_ns: str) -> HotNamespace | None:
+        key = (thread_id, checkpoint_ns)
+        if (found := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
+        return found
+
+    def keep(self, namespace: HotNamespace) -> None:
+        """Remember a namespace, or weigh it again after it has changed."""
+        key = (namespace.thread_id, namespace.checkpoint_ns)
+        self._bytes -= namespace.weight if self._known.get(key) is namespace else 0
+        namespace.weight = namespace.weigh()
+        self._known[key] = namespace
+        self._bytes += namespace.weight
+        while self._bytes > self._most_bytes and len(self._known) > 1:
+            _, dropped = self._known.popitem(last=False)
+            self._bytes -= dropped.weight
+
+    def forget(self, namespaces: set[int] | None = None) -> None:
+        """Drop these namespaces, or all."""
+        for key, known in list(self._known.items()):
+            if namespaces is None or known.id in namespaces:
+                del self._known[key]
+                self._bytes -= known.weight

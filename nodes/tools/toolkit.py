@@ -1,0 +1,111 @@
+"""The tools a graph offers, and the one way to run one.
+
+Whatever goes wrong in a tool becomes an error ToolMessage the model can react to; a tool never ends a run.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping, Sequence
+
+from langchain_core.messages import ToolCall, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import merge_configs
+from langchain_core.tools import BaseTool, ToolException
+from langgraph.errors import GraphBubbleUp
+from pydantic import ValidationError
+
+from nodes.context import ModelContext
+from nodes.tools.guard import ToolGuard, ToolPolicy, ToolTimeoutError, capped
+from nodes.tools.user_memory import ANONYMOUS, user_of
+
+logger = logging.getLogger(__name__)
+
+
+class UnknownToolError(ValueError):
+    """A run names a tool that does not exist."""
+
+
+class Toolkit:
+    """A fixed set of tools by name, each under its policy.
+
+    `memory` are the tools that a run without long-term memory is not offered.
+    """
+
+    def __init__(
+        self,
+        tools: Sequence[BaseTool],
+        memory: Sequence[BaseTool] = (),
+        *,
+        policies: Mapping[str, ToolPolicy] | None = None,
+        guard: ToolGuard | None = None,
+    ) -> None:
+        self.by_name = {tool.name: tool for tool in (*tools, *memory)}
+        self._memory = {tool.name for tool in memory}
+        self._policies = dict(policies or {})
+        self._guard = guard or ToolGuard()
+
+    @property
+    def tools(self) -> list[BaseTool]:
+        return list(self.by_name.values())
+
+    def offered(self, context: ModelContext) -> list[BaseTool]:
+        """The tools a run may use: those it names, or all; no user memory when it is switched off.
+
+        Raises `UnknownToolError` when the run names a tool there is none of.
+        """
+        if unknown := set(context.tools or ()) - set(self.by_name):
+            raise UnknownToolError(f"there is no tool {sorted(unknown)[0]!r}; there are: {', '.join(self.by_name)}")
+        hidden = set() if context.long_term_memory else self._memory
+        named = context.tools if context.tools is not None else tuple(self.by_name)
+        return [tool for tool in self.tools if tool.name in named and tool.name not in hidden]
+
+    async def run(self, call: ToolCall, config: RunnableConfig, context: ModelContext) -> ToolMessage:
+        """The call's result; `status` is "error" and the text safe to show when there is none.
+
+        The tool finds `idempotency_key` in its `configurable`: the same when this very call is run again after a crash.
+        """
+        offered = {tool.name: tool for tool in self.offered(context)}
+        tool = offered.get(call["name"])
+        if tool is None:
+            return failure(call, f"there is no tool {call['name']!r}; there are: {', '.join(offered)}")
+        policy = self._policies.get(tool.name, ToolPolicy())
+        keyed = merge_configs(config, RunnableConfig(configurable={"idempotency_key": idempotency_key(call, config)}))
+        try:
+            result = await self._guard.run(
+                tool.name,
+                user_of(config) or ANONYMOUS,
+                policy,
+                lambda: tool.ainvoke({**call, "type": "tool_call"}, keyed),
+            )
+        except GraphBubbleUp:  # an interrupt is no failure
+            raise
+        except (ToolException, ToolTimeoutError) as error:  # written for the model to read
+            return failure(call, str(error))
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+            return failure(call, f"wrong arguments: {wrong}")
+        except Exception as error:  # a tool is foreign code: no failure of it may end the run
+            logger.warning("tool %s failed", call["name"], exc_info=True)
+            # The text of an unforeseen exception may hold secrets (a DSN, a path), so only its class is shown.
+            return failure(call, f"the tool failed with {type(error).__name__}")
+        if not isinstance(result, ToolMessage):
+            return failure(call, "the tool gave no result")
+        texts = isinstance(result.content, list) and all(_is_text(block) for block in result.content)
+        content = str(result.text) if texts else result.content
+        return result.model_copy(update={"content": capped(content, policy.max_result)})
+
+
+def _is_text(block: object) -> bool:
+    return isinstance(block, str) or (isinstance(block, dict) and block.get("type") == "text")
+
+
+def idempotency_key(call: ToolCall, config: RunnableConfig) -> str:
+    """One key per run, task and call; a task that is run again after a crash keeps its checkpoint namespace."""
+    known = config.get("configurable", {})
+    run = known.get("run_id") or known.get("thread_id") or ""
+    parts = f"{run}\n{known.get('checkpoint_ns', '')}\n{call['id']}"
+    return hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def failure(call: ToolCall, text: str) -> ToolMessage:
+    return ToolMessage(text, tool_call_id=call["id"] or "", name=call["name"], status="error")

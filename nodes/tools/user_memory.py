@@ -1,0 +1,141 @@
+"""What a user wants remembered beyond one thread: preferences and notes, in the LangGraph store.
+
+Items lie under `("users", <user>, "preferences")` and `("users", <user>, "notes")`, where `<user>` is the run's user
+id percent-encoded, so that any id makes one label and no two ids share one. Only the run's own user is ever reached:
+the id comes from the run's configuration, never from the model.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, ToolException, tool
+from langgraph.config import get_store
+from langgraph.store.base import BaseStore, SearchItem
+
+ANONYMOUS = "anonymous"
+MOST_ITEMS = 200
+SHOWN_ITEMS = 50
+"""Preferences put before the model; more would crowd every prompt."""
+
+
+def namespace(user_id: str, kind: str) -> tuple[str, str, str]:
+    """Where a user's items of a kind lie. Labels may hold no dot, and a lone surrogate has no encoding."""
+    return ("users", quote(user_id, safe="", errors="replace").replace(".", "%2E") or "%", kind)
+
+
+def user_of(config: RunnableConfig) -> str | None:
+    """The id of the user the run belongs to."""
+    user = config.get("configurable", {}).get("user_id")
+    return str(user) if user else None
+
+
+async def known(store: BaseStore | None, config: RunnableConfig) -> str:
+    """The user's preferences as lines for the prompt; empty when there are none, no user, or no store."""
+    user = user_of(config)
+    if store is None or user is None:
+        return ""
+    items = await store.asearch(namespace(user, "preferences"), limit=SHOWN_ITEMS)
+    return "\n".join(f"{item.key}: {item.value.get('value')}" for item in sorted(items, key=lambda item: item.key))
+
+
+@tool
+async def remember(key: str, value: str, config: RunnableConfig) -> str:
+    """Remember a fact or wish of the user for all later conversations, under a short key such as "name"."""
+    await _put(config, "preferences", key, {"value": value})
+    return f"Remembered: {key} = {value}"
+
+
+@tool
+async def list_remembered(config: RunnableConfig) -> str:
+    """List everything remembered about the user."""
+    items = await _items(config, "preferences")
+    return "\n".join(f"{item.key}: {item.value.get('value')}" for item in items) or "Nothing is remembered."
+
+
+@tool
+async def forget(key: str, config: RunnableConfig) -> str:
+    """Forget what is remembered under one key."""
+    return await _delete(config, "preferences", key)
+
+
+@tool
+async def forget_everything(config: RunnableConfig) -> str:
+    """Forget everything remembered about the user and delete all notes."""
+    store, user, count = *_place(config), 0
+    for kind in ("preferences", "notes"):
+        while items := await store.asearch(namespace(user, kind), limit=MOST_ITEMS):
+            for item in items:
+                await store.adelete(item.namespace, item.key)
+            count += len(items)
+    return f"Forgotten: {count} items."
+
+
+@tool
+async def write_note(title: str, text: str, config: RunnableConfig) -> str:
+    """Write a note for the user, or replace the one of that title."""
+    await _put(config, "notes", title, {"text": text})
+    return f"Noted: {title}"
+
+
+@tool
+async def read_notes(about: str, config: RunnableConfig) -> str:
+    """Read the user's notes that hold a word; an empty word reads all of them."""
+    items = await _items(config, "notes")
+    found = [f"# {item.key}\n{item.value.get('text')}" for item in items]
+    return "\n\n".join(note for note in found if about.lower() in note.lower()) or "There is no such note."
+
+
+@tool
+async def delete_note(title: str, config: RunnableConfig) -> str:
+    """Delete the user's note of that title."""
+    return await _delete(config, "notes", title)
+
+
+USER_MEMORY: tuple[BaseTool, ...] = (
+    remember,
+    list_remembered,
+    forget,
+    forget_everything,
+    write_note,
+    read_notes,
+    delete_note,
+)
+"""To remember, list and forget preferences, and to write, read and delete notes."""
+
+
+def _place(config: RunnableConfig) -> tuple[BaseStore, str]:
+    user = user_of(config)
+    try:
+        store = get_store()
+    except (RuntimeError, KeyError):
+        store = None  # run outside a graph
+    if store is None:
+        raise ToolException("there is no long-term memory here: the server has no store")
+    if user is None:
+        raise ToolException("there is no long-term memory without a user id")
+    return store, user
+
+
+async def _items(config: RunnableConfig, kind: str) -> list[SearchItem]:
+    store, user = _place(config)
+    return sorted(await store.asearch(namespace(user, kind), limit=MOST_ITEMS), key=lambda item: item.key)
+
+
+async def _put(config: RunnableConfig, kind: str, key: str, value: dict[str, Any]) -> None:
+    store, user = _place(config)
+    if not key.strip():
+        raise ToolException("the key is empty")
+    if len(await _items(config, kind)) >= MOST_ITEMS:
+        raise ToolException(f"there are {MOST_ITEMS} items already: forget some first")
+    dated = {**value, "source": "agent", "updated_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    await store.aput(namespace(user, kind), key.strip(), dated)
+
+
+async def _delete(config: RunnableConfig, kind: str, key: str) -> str:
+    store, user = _place(config)
+    if await store.aget(namespace(user, kind), key.strip()) is None:
+        raise ToolException(f"there is nothing under {key!r}")
+    await store.adelete(namespace(user, kind), key.strip())
+    return f"Forgotten: {key}"

@@ -1,0 +1,177 @@
+"""Threadkeep's thin HTTP layer: it selects the graph for each thread, and plugs the parts together.
+
+`python server.py` serves the graphs that `langgraph.json` names, over the Agent Server API (in `threadkeep/`) and the
+few plain routes below. The graphs are in `graphs/`, their steps in `nodes/`, the threads' state in `checkpoints/`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+# LangGraph reads this when it is imported: without it, reading a checkpoint may run code that somebody put there.
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+from dotenv import load_dotenv
+from fastapi import FastAPI, Header
+from starlette.responses import Response
+
+from checkpoints import import_stock, open_checkpointer, open_store
+from nodes.models import ModelNotConfiguredError, ModelUnavailableError, describe_model
+from threadkeep import commands
+from threadkeep.api.app import create_api
+from threadkeep.api.chat import ChatRequest, ResetRequest, check_graph, new_thread, require_graph, take_turn, thread_of
+from threadkeep.api.meta import MetricsFormat, metrics_response, not_ready_because
+from threadkeep.api.requests import CallerOf, EngineOf
+from threadkeep.api.responses import Json
+from threadkeep.banner import banner
+from threadkeep.callers import Caller
+from threadkeep.config import Config, load_config
+from threadkeep.engine import Engine, open_engine
+from threadkeep.errors import StartupError
+from threadkeep.graphs import enter_project, load_graphs
+from threadkeep.serve import parse_arguments, serve, settings_from
+from threadkeep.settings import Settings, read_settings
+from threadkeep.storage.threads import Thread, ThreadQuery
+
+HERE = Path(__file__).resolve().parent
+DEFAULT_GRAPH = "react"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole server as one ASGI application; raises `StartupError` when it could not serve like this."""
+    config = load_config(settings.config_path)
+    config.apply_environment()
+    enter_project(config.folder, config.dependencies, own_folder=HERE)
+    model = described_model(config)
+    graphs = load_graphs(config)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        opened = open_engine(settings, config, graphs, open_saver=open_checkpointer, open_store=open_store, model=model)
+        async with opened as app.state.engine:
+            yield
+
+    app = create_api(settings, config, lifespan)
+    add_routes(app)
+    return app
+
+
+def described_model(config: Config) -> str | None:
+    """Which model answers, for people to see; other projects' graphs have their own ways."""
+    if config.folder != HERE:
+        return None
+    try:
+        return describe_model()
+    except (ModelNotConfiguredError, ModelUnavailableError) as error:
+        raise StartupError(str(error)) from None
+
+
+async def select_thread(engine: Engine, chat: ChatRequest, caller: Caller, key: str | None) -> tuple[Thread, str]:
+    """The thread a message goes to, and with it the graph: a thread keeps the graph it was made with."""
+    if key is not None and (run := await engine.queue.by_key(key, caller)) is not None:
+        return await engine.threads.get(run.thread_id, caller), run.graph_id
+    asked = require_graph(engine, chat.graph) if chat.graph else None
+    default = DEFAULT_GRAPH if DEFAULT_GRAPH in engine.graphs.ids else engine.graphs.ids[0]
+    if chat.thread_id is not None:
+        thread = await thread_of(engine, chat.thread_id, chat.user_id, caller)
+        check_graph(thread, asked)
+        return thread, thread.graph_id or asked or default
+    graph_id = asked or default
+    thread = new_thread(engine, caller, graph_id=graph_id, user_id=chat.user_id)
+    if chat.user_id is None:
+        return await engine.threads.create(thread, keep_existing=False), graph_id
+    current = await engine.threads.make_current(thread, replace=False)
+    return await engine.threads.get(current, caller), graph_id
+
+
+def add_routes(app: FastAPI) -> None:
+    @app.post("/chat", tags=["Chat"])
+    async def chat(
+        body: ChatRequest,
+        engine: EngineOf,
+        caller: CallerOf,
+        accept: Annotated[str, Header(include_in_schema=False)] = "",
+        idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
+    ) -> Response:
+        """One turn: the message goes to the user's current thread, the named one, or a new one."""
+        # A key is its user's own: the same one from somebody else is another.
+        key = None if idempotency_key is None else f"chat {body.user_id or ''} {idempotency_key}"
+        thread, graph_id = await select_thread(engine, body, caller, key)
+        stream = body.stream or "text/event-stream" in accept
+        return await take_turn(engine, body, thread, graph_id, caller, key=key, stream=stream)
+
+    @app.post("/reset", tags=["Chat"])
+    async def reset(body: ResetRequest, engine: EngineOf, caller: CallerOf) -> Response:
+        """Start over: a new current thread for this user and graph; the old one stays in the history."""
+        default = DEFAULT_GRAPH if DEFAULT_GRAPH in engine.graphs.ids else engine.graphs.ids[0]
+        graph_id = require_graph(engine, body.graph) if body.graph else default
+        thread = new_thread(engine, caller, graph_id=graph_id, user_id=body.user_id)
+        if body.user_id is None:
+            await engine.threads.create(thread, keep_existing=False)
+        else:
+            await engine.threads.make_current(thread, replace=True)
+        return Json({"thread_id": thread.thread_id, "user_id": body.user_id, "graph": graph_id})
+
+    @app.get("/users/{user_id}/threads", tags=["Chat"])
+    async def user_threads(
+        user_id: str, engine: EngineOf, caller: CallerOf, limit: int = 50, offset: int = 0
+    ) -> Response:
+        query = ThreadQuery(user_id=user_id, limit=min(max(limit, 1), 1000), offset=max(offset, 0))
+        found = await engine.threads.search(query, caller)
+        return Json([summary_of(thread) for thread in found])
+
+    @app.get("/health", tags=["System"])
+    async def health() -> Response:
+        return Json({"status": "alive"})
+
+    @app.get("/ready", tags=["System"])
+    async def ready(engine: EngineOf) -> Response:
+        reasons = await not_ready_because(engine)
+        return Json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+    @app.get("/metrics", tags=["System"])
+    async def metrics(engine: EngineOf, fmt: MetricsFormat = None) -> Response:
+        return await metrics_response(engine, fmt)
+
+
+def summary_of(thread: Thread) -> dict[str, object]:
+    return {
+        "thread_id": thread.thread_id,
+        "graph": thread.graph_id,
+        "status": thread.status,
+        "last_message": thread.preview,
+        "created_at": thread.created_at,
+        "updated_at": thread.updated_at,
+    }
+
+
+def reloaded_app() -> FastAPI:
+    """What `--reload` starts in each new process, from the environment its parent prepared."""
+    return create_app(read_settings())
+
+
+def main() -> None:
+    load_dotenv(Path(".env"))
+    if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
+        sys.exit(commands.run_command(sys.argv[1:], import_stock=import_stock))
+    parsed = parse_arguments(commands=commands.NAMES)
+    try:
+        settings = settings_from(parsed)
+        config = load_config(settings.config_path)
+        config.apply_environment()
+        words = banner(settings, config, described_model(config))
+        if parsed.reload:
+            serve(settings, "server:reloaded_app", banner=words, reload_folders=[HERE, config.folder])
+        else:
+            serve(settings, create_app(settings), banner=words)
+    except StartupError as error:
+        sys.exit(f"threadkeep: {error}")
+
+
+if __name__ == "__main__":
+    main()

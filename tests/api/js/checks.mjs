@@ -1,0 +1,164 @@
+// What a program that uses the JavaScript SDK does, one function a habit. `node checks.mjs URL NAME` runs one and
+// prints nothing when it holds; a failed assertion ends with code 1 and says which.
+import assert from "node:assert/strict";
+import { createServer, request } from "node:http";
+import { Client } from "@langchain/langgraph-sdk";
+
+const [url, name] = process.argv.slice(2);
+const client = new Client({ apiUrl: url, apiKey: null });
+const hi = { messages: [{ role: "user", content: "hi" }] };
+
+async function collect(stream) {
+  const parts = [];
+  for await (const part of stream) parts.push(part);
+  return parts;
+}
+
+// A proxy that lets so many bytes of a stream through and then cuts the connection, once.
+async function cuttingProxy(bytes) {
+  let cuts = 0;
+  const server = createServer((incoming, outgoing) => {
+    const target = request(url + incoming.url, { method: incoming.method, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      const stream = (answer.headers["content-type"] ?? "").includes("event-stream");
+      let sent = 0;
+      answer.on("data", (chunk) => {
+        sent += chunk.length;
+        outgoing.write(chunk);
+        if (stream && cuts === 0 && sent > bytes) {
+          cuts += 1;
+          outgoing.destroy();
+          answer.destroy();
+        }
+      });
+      answer.on("end", () => outgoing.end());
+      answer.on("error", () => outgoing.destroy());
+    });
+    incoming.pipe(target);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = `http://127.0.0.1:${server.address().port}`;
+  return { address, cuts: () => cuts, close: () => (server.closeAllConnections(), server.close()) };
+}
+
+const checks = {
+  async streams() {
+    const thread = await client.threads.create();
+    let created;
+    const parts = await collect(
+      client.runs.stream(thread.thread_id, "talkative", {
+        input: { messages: [{ role: "user", content: "one two" }] },
+        streamMode: ["values", "messages-tuple", "custom", "updates"],
+        streamSubgraphs: true,
+        streamResumable: true,
+        onRunCreated: (run) => (created = run),
+      }),
+    );
+    const events = parts.map((part) => part.event);
+    assert.equal(events[0], "metadata");
+    assert.deepEqual(new Set(events.slice(1)), new Set(["values", "messages", "custom", "updates", "end"]));
+    assert.equal(created.run_id, parts[0].data.run_id);
+    assert.equal(created.thread_id, thread.thread_id);
+    const replayed = await collect(
+      client.runs.joinStream(thread.thread_id, created.run_id, { lastEventId: "-1" }),
+    );
+    assert.deepEqual(replayed.map((part) => part.event), events);
+    const stateless = await collect(client.runs.stream(null, "steps", { input: { note: "x" }, streamMode: "updates" }));
+    assert.equal(stateless.filter((part) => part.event === "updates").length, 3);
+  },
+
+  async wait() {
+    const thread = await client.threads.create();
+    const values = await client.runs.wait(thread.thread_id, "echo", { input: hi });
+    assert.equal(values.messages.at(-1).content, "echo: hi");
+    await assert.rejects(client.runs.wait(null, "failing", { input: { how: "raise" } }), /boom on purpose/);
+    const run = await client.runs.create(thread.thread_id, "slow", { input: { steps: 1000, seconds: 0.05 } });
+    await client.runs.cancel(thread.thread_id, run.run_id, true);
+    assert.equal((await client.runs.get(thread.thread_id, run.run_id)).status, "interrupted");
+    const quick = await client.runs.create(thread.thread_id, "echo", { input: hi });
+    assert.equal((await client.runs.join(thread.thread_id, quick.run_id)).messages.at(-1).content, "echo: hi");
+  },
+
+  async interrupts() {
+    const thread = await client.threads.create();
+    const asked = await client.runs.wait(thread.thread_id, "asking", { input: { topic: "tea" } });
+    assert.deepEqual(asked.__interrupt__[0].value, { question: "first about tea?" });
+    const state = await client.threads.getState(thread.thread_id);
+    assert.deepEqual(state.next, ["ask"]);
+    await client.runs.wait(thread.thread_id, "asking", { input: null, command: { resume: "green" } });
+    const done = await client.runs.wait(thread.thread_id, "asking", { command: { resume: "black" } });
+    assert.deepEqual([done.first, done.second], ["green", "black"]);
+    assert.equal((await client.threads.get(thread.thread_id)).status, "idle");
+  },
+
+  async reconnect() {
+    const proxy = await cuttingProxy(600);
+    const through = new Client({ apiUrl: proxy.address, apiKey: null });
+    const thread = await through.threads.create();
+    const parts = await collect(
+      through.runs.stream(thread.thread_id, "slow", {
+        input: { steps: 20, seconds: 0.02 },
+        streamMode: "values",
+        streamResumable: true,
+      }),
+    );
+    proxy.close();
+    assert.equal(proxy.cuts(), 1);
+    const ids = parts.map((part) => Number(part.id));
+    assert.deepEqual(ids, ids.map((_, place) => place + 1));
+    assert.equal(parts.at(-1).event, "end");
+    assert.equal(parts.at(-2).data.done.length, 20);
+  },
+
+  async threads() {
+    const mark = crypto.randomUUID();
+    const thread = await client.threads.create({ metadata: { mark }, graphId: "steps", ttl: 60 });
+    await client.runs.wait(thread.thread_id, "steps", { input: { note: "x" } });
+    const found = await client.threads.search({
+      metadata: { mark },
+      limit: 5,
+      sortBy: "updated_at",
+      select: ["thread_id", "status"],
+    });
+    assert.deepEqual(found, [{ thread_id: thread.thread_id, status: "idle" }]);
+    assert.equal(await client.threads.count({ metadata: { mark } }), 1);
+    const history = await client.threads.getHistory(thread.thread_id, { limit: 2, before: undefined });
+    assert.equal(history.length, 2);
+    const older = await client.threads.getHistory(thread.thread_id, { limit: 1, before: history[0] });
+    assert.equal(older[0].checkpoint.checkpoint_id, history[1].checkpoint.checkpoint_id);
+    const forked = await client.threads.updateState(thread.thread_id, {
+      values: { note: "y" },
+      checkpoint: history[1].checkpoint,
+    });
+    assert.equal((await client.threads.getState(thread.thread_id, forked.checkpoint)).values.note, "y");
+    assert.equal((await client.threads.update(thread.thread_id, { metadata: { more: 1 } })).metadata.more, 1);
+    await client.threads.delete(thread.thread_id);
+    await assert.rejects(client.threads.get(thread.thread_id), /404/);
+  },
+
+  async assistants() {
+    const mark = crypto.randomUUID();
+    const made = await client.assistants.create({ graphId: "configured", context: { tone: "warm" }, metadata: { mark } });
+    assert.equal((await client.runs.wait(null, made.assistant_id, { input: {} })).tone, "warm");
+    const updated = await client.assistants.update(made.assistant_id, { name: "Two" });
+    assert.equal(updated.version, 2);
+    assert.equal((await client.assistants.setLatest(made.assistant_id, 1)).version, 1);
+    assert.equal((await client.assistants.getVersions(made.assistant_id)).length, 2);
+    assert.equal((await client.assistants.search({ metadata: { mark } })).length, 1);
+    assert.ok((await client.assistants.getGraph("nested", { xray: true })).nodes.length > 3);
+    assert.ok((await client.assistants.getSchemas(made.assistant_id)).state_schema);
+    await client.assistants.delete(made.assistant_id);
+  },
+
+  async store() {
+    const namespace = ["js", crypto.randomUUID()];
+    await client.store.putItem(namespace, "k", { v: 1 });
+    assert.deepEqual((await client.store.getItem(namespace, "k")).value, { v: 1 });
+    assert.equal((await client.store.searchItems(namespace, { filter: { v: 1 } })).items.length, 1);
+    assert.deepEqual((await client.store.listNamespaces({ prefix: namespace })).namespaces, [namespace]);
+    await client.store.deleteItem(namespace, "k");
+    assert.equal(await client.store.getItem(namespace, "k"), null);
+  },
+};
+
+await checks[name]();

@@ -1,0 +1,61 @@
+"""Fixtures that several folders use. Strict msgpack is set before LangGraph is imported, as the server does."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+os.environ.setdefault("MODEL", "offline")
+os.environ["LANGSMITH_TRACING"] = "false"
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import LOOKALIKE_PROJECT, TRIAL_PROJECT, ServerProcess, running_server
+
+
+@pytest.fixture(scope="session")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server with the three shipped graphs and the offline model, for all tests that leave each other alone."""
+    with running_server(tmp_path_factory.mktemp("shipped") / "data") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server with the graphs of `tests/projects/trial`: what the shipped ones do not do."""
+    with running_server(tmp_path_factory.mktemp("trial") / "data", config=TRIAL_PROJECT) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def lookalike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server with somebody else's project, whose folders are called like ours."""
+    with running_server(tmp_path_factory.mktemp("lookalike") / "data", config=LOOKALIKE_PROJECT) as server:
+        yield server
+
+
+@pytest.fixture
+def http(shipped: ServerProcess) -> Iterator[httpx.Client]:
+    with shipped.client() as client:
+        yield client
+
+
+@pytest.fixture
+def trial_http(trial: ServerProcess) -> Iterator[httpx.Client]:
+    with trial.client() as client:
+        yield client
+
+
+@pytest.fixture
+def lookalike_http(lookalike: ServerProcess) -> Iterator[httpx.Client]:
+    with lookalike.client() as client:
+        yield client
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Path:
+    return tmp_path / "data"

@@ -1,0 +1,162 @@
+"""What the model sees of a long thread, and what is kept of a user beyond one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.store.sqlite.aio import AsyncSqliteStore
+
+from graphs.react import build
+from nodes.context import ReactContext
+from nodes.memory import conversation, estimated_tokens, recent, turns
+from nodes.models import ChatModels
+from nodes.offline import OfflineChatModel, reply
+from nodes.tools.user_memory import namespace
+from tests.graphs.asking import HERE, asked, results
+from tests.graphs.conftest import models_of
+from tests.model_server.server import ModelServer
+
+SMALL = {"history_tokens": 400, "max_model_calls": 100}
+
+
+def in_process(choice: Any) -> OfflineChatModel:
+    return OfflineChatModel()
+
+
+@pytest.mark.parametrize(("memory", "known"), [("summary", True), ("combined", True), ("buffer", False)])
+async def test_a_fact_of_turn_1_is_known_in_turn_200_when_it_is_summarised(memory: str, known: bool) -> None:
+    graph = build(in_process).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "memory": memory}
+    await graph.ainvoke(asked("my locker code is 4711"), HERE, context=context)
+    for turn in range(2, 200):
+        await graph.ainvoke(asked(f"my item {turn % 5} is number {turn}"), HERE, context=context)
+    state = await graph.ainvoke(asked("what is my locker code?"), HERE, context=context)
+    answer = state["messages"][-1].text
+    assert ("4711" in answer) == known
+    assert len(state["messages"]) == 400  # the thread keeps every message
+    assert ("summary" in state) == (memory != "buffer")
+
+
+async def test_every_turn_that_is_dropped_is_shown_to_the_summariser_once(server: ModelServer) -> None:
+    shown: list[str] = []
+
+    def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
+        if '"messages"' in messages[-1].text:
+            shown.append(messages[-1].text)
+        return reply(messages, tools, schema)
+
+    server.brain = brain
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    for turn in range(30):
+        await graph.ainvoke(asked(f"my pet {turn} is called Rex{turn}"), HERE, context={**SMALL, "memory": "combined"})
+    state = (await graph.aget_state(HERE)).values
+    folded = state["messages"][: [m.id for m in state["messages"]].index(state["summarised_until"]) + 1]
+    assert len(folded) > 20
+    for message in folded:
+        assert sum(f'"text": "{message.text}"' in text for text in shown) == 1
+
+
+async def test_a_summariser_that_fails_costs_older_turns_and_the_state_says_so(server: ModelServer) -> None:
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "memory": "summary"}
+    for turn in range(6):
+        await graph.ainvoke(
+            asked(f"my pet {turn} is called " + "Rex " * 50), HERE, context={**context, "memory": "buffer"}
+        )
+    server.fail_next(*["server_error"] * 3)
+    state = await graph.ainvoke(asked("what is 2 + 3?"), HERE, context=context)
+    assert state["messages"][-1].text == "2 + 3 = 5"
+    assert "The summary could not be made" in state["memory_fault"]
+    after = await graph.ainvoke(asked("what is 2 + 4?"), HERE, context=context)
+    assert after["memory_fault"] is None
+    assert "pet 0" in after["summary"]
+
+
+async def test_a_prompt_the_provider_finds_too_long_is_sent_again_with_less_history(server: ModelServer) -> None:
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    for turn in range(8):
+        await graph.ainvoke(asked(f"my pet {turn} is called Rex"), HERE)
+    before = len(server.requests)
+    server.fail_next("context_overflow", "context_overflow")
+    state = await graph.ainvoke(asked("what is my pet 7?"), HERE, context={"history_tokens": 250})
+    lengths = [len(request["messages"]) for request in server.requests[before:]]
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(set(lengths)) == 3
+    assert state["messages"][-1].text == "Your pet 7 is called Rex."
+
+
+def tool_turn(number: int, calls: int = 2, size: int = 10) -> list[BaseMessage]:
+    made = [{"name": "calculator", "args": {}, "id": f"{number}.{call}"} for call in range(calls)]
+    results = [ToolMessage("x" * size, tool_call_id=call["id"]) for call in made]
+    return [HumanMessage(f"question {number}"), AIMessage("", tool_calls=made), *results, AIMessage("so it is")]
+
+
+@pytest.mark.parametrize("room", [0, 1, 50, 100, 150, 200, 300, 1000])
+def test_a_cut_never_parts_a_tool_result_from_its_call(room: int) -> None:
+    messages = [message for number in range(6) for message in tool_turn(number)]
+    kept = recent({"messages": messages}, room)
+    assert isinstance(kept[0], HumanMessage)
+    assert kept == messages[len(messages) - len(kept) :]
+    assert len(turns(kept)) * 5 == len(kept)
+
+
+def test_when_even_the_last_turn_is_too_long_its_results_are_cut_and_stay_with_their_calls() -> None:
+    kept = recent({"messages": [*tool_turn(1), *tool_turn(2, size=9000)]}, 0)
+    assert [message.type for message in kept] == ["human", "ai", "tool", "tool", "ai"]
+    assert all(len(message.text) < 2100 for message in kept)
+
+
+def test_tokens_of_other_scripts_are_not_undercounted_and_reported_usage_corrects_the_estimate() -> None:
+    assert estimated_tokens([HumanMessage("語" * 400)]) >= 400
+    state = {"messages": [message for number in range(20) for message in tool_turn(number)]}
+    context = ReactContext(history_tokens=600)
+    plain = conversation(state, context, "p")
+    scaled = conversation({**state, "token_scale": 4.0}, context, "p")
+    assert len(scaled) < len(plain) / 2
+
+
+async def test_reported_usage_is_kept_as_a_scale(models: ChatModels) -> None:
+    state = await build(models).ainvoke(asked("what is 2 + 3?"))
+    assert state["token_scale"] > 0.25
+
+
+USERS = ["ada", "a.b@example.org", "a%2Eb@example.org", "语 🦊", "a/b", ".", "..", " ", "\ud83d"]
+
+
+def test_no_two_users_share_a_namespace_and_every_label_is_allowed() -> None:
+    places = [namespace(user, "preferences") for user in USERS]
+    assert len(set(places)) == len(USERS)
+    assert all("." not in label and label for place in places for label in place)
+
+
+@pytest.mark.parametrize("user", ["ada", "a.b@example.org", "语 🦊"])
+async def test_a_preference_is_known_in_another_thread_of_the_same_user_alone(
+    models: ChatModels, tmp_path: Path, user: str
+) -> None:
+    async with AsyncSqliteStore.from_conn_string(str(tmp_path / "store.db")) as store:
+        await store.setup()
+        graph = build(models).copy({"store": store})
+
+        async def ask(who: str, text: str, **context: Any) -> dict[str, Any]:
+            return await graph.ainvoke(asked(text), {"configurable": {"user_id": who}}, context=context)
+
+        told = await ask(user, "remember that my tea is green")
+        assert results(told) == [("success", "Remembered: tea = green")]
+        assert (await ask(user, "what is my tea?"))["messages"][-1].text == "Your tea is green."
+        assert "have not told me" in (await ask("someone else", "what is my tea?"))["messages"][-1].text
+        off = await ask(user, "what is my tea?", long_term_memory=False)
+        assert "have not told me" in off["messages"][-1].text
+        refused = await ask(user, "remember that my tea is black", long_term_memory=False)
+        assert results(refused) == []
+        await ask(user, "forget my tea")
+        assert "have not told me" in (await ask(user, "what is my tea?"))["messages"][-1].text
+
+
+async def test_without_a_user_or_a_store_remembering_is_refused_plainly(models: ChatModels) -> None:
+    state = await build(models).ainvoke(asked("remember that my tea is green"))
+    ((status, text),) = results(state)
+    assert status == "error"
+    assert "no long-term memory" in text

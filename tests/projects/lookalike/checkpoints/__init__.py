@@ -1,0 +1,3 @@
+"""Somebody else's folder of this name."""
+
+OWNER = "lookalike"

@@ -1,0 +1,3 @@
+"""Somebody else's module of this name."""
+
+OWNER = "lookalike"

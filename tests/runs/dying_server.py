@@ -1,0 +1,51 @@
+"""`server.py` with a death sentence: the process dies at the `DIE_AT`-th durable transition of its databases.
+
+A transition is a commit; each is two points, the moment before it and the moment after. apsw's own hooks see every
+connection of the process, so nothing in the server knows of this. `POINTS_FILE` is told how many points were passed.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import apsw
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Sentence:
+    def __init__(self, die_at: int, points_file: Path | None) -> None:
+        self.die_at = die_at
+        self.points_file = points_file
+        self.passed = 0
+
+    def point(self) -> None:
+        self.passed += 1
+        if self.points_file is not None:
+            self.points_file.write_text(str(self.passed))
+        if self.passed == self.die_at:
+            os._exit(137)
+
+    def watch(self, connection: apsw.Connection) -> None:
+        connection.set_commit_hook(self.before_commit)
+        connection.trace_v2(apsw.SQLITE_TRACE_PROFILE, self.statement_done)
+
+    def before_commit(self) -> bool:
+        self.point()
+        return False
+
+    def statement_done(self, event: dict[str, object]) -> None:
+        if str(event["sql"]).upper().startswith("COMMIT"):
+            self.point()
+
+
+if __name__ == "__main__":
+    points_file = os.environ.get("POINTS_FILE")
+    sentence = Sentence(int(os.environ.get("DIE_AT", "0")), Path(points_file) if points_file else None)
+    apsw.connection_hooks.append(sentence.watch)
+    sys.path.insert(0, str(ROOT))
+    sys.argv[0] = str(ROOT / "server.py")
+    runpy.run_path(str(ROOT / "server.py"), run_name="__main__")

@@ -1,0 +1,211 @@
+"""The event log: dense ids, nothing shown before it is stored, nothing lost, nothing silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.runs.records import LATER, NOW, enqueue
+from threadkeep import json
+from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.run import Ending, Run, RunKwargs
+from threadkeep.storage.database import Database, open_database
+from threadkeep.streams.event_log import EventLog, LastEventIdError, parse_last_event_id
+from threadkeep.streams.event_store import EventStore
+from threadkeep.streams.live import END, Event, GapError, RunStream
+
+
+async def rebuild(run_id: str, checkpoint_id: str) -> bytes:
+    return json.dumps({"rebuilt": checkpoint_id})
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with open_database(tmp_path / "server.db") as opened:
+        yield opened
+
+
+def log_on(database: Database, buffer_bytes: int = 100_000) -> EventLog:
+    return EventLog(EventStore(database), rebuild, buffer_bytes=buffer_bytes)
+
+
+async def running(database: Database, *, thread_id: str = "t", resumable: bool = True) -> Run:
+    queue = RunQueue(database)
+    await enqueue(queue, thread_id, kwargs=RunKwargs(stream_resumable=resumable))
+    [run] = await queue.claim(now=NOW, limit=1)
+    return run
+
+
+async def end(database: Database, log: EventLog, stream: RunStream, run: Run, *, now: str = NOW) -> None:
+    await log.flush(stream)
+    final = log.ending(stream, {"status": "success"}, attempt=1)
+    await RunQueue(database).finish(run, Ending("success", "idle"), now=now, final=final if stream.resumable else None)
+    log.close(stream, final)
+
+
+async def read_all(batches: AsyncIterator[list[Event]]) -> list[tuple[int, str, object]]:
+    async with asyncio.timeout(5):
+        return [(event.event_id, event.name, json.loads(event.data)) async for batch in batches for event in batch]
+
+
+async def test_a_reader_from_the_start_gets_every_event_and_the_end(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
+    for number in range(5):
+        log.append(stream, "values", number, attempt=1)
+        await asyncio.sleep(0)
+    await end(database, log, stream, run)
+    assert await reading == [*((number + 1, "values", number) for number in range(5)), (6, END, {"status": "success"})]
+
+
+async def test_an_event_of_a_resumable_run_is_stored_before_it_is_shown(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    batches = log.subscribe(stream, 0)
+    log.append(stream, "values", 1, attempt=1)
+    assert stream.last_id == 0
+    shown = await anext(batches)
+    assert [stored.event for stored in log.store.page(run.run_id, 0)] == shown
+    await batches.aclose()  # type: ignore[attr-defined]
+
+
+async def test_ids_go_on_where_they_stopped_after_a_restart(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    log.append(stream, "values", "before", attempt=1)
+    await log.flush(stream)
+    log = log_on(database)
+    stream = log.open(run.run_id, resumable=True)
+    reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
+    log.append(stream, "values", "after", attempt=2)
+    await end(database, log, stream, run)
+    assert [number for number, _, _ in await reading] == [1, 2, 3]
+
+
+async def test_a_reader_comes_back_after_any_event_and_misses_nothing(database: Database) -> None:
+    log, run = log_on(database, buffer_bytes=50), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    for number in range(40):
+        log.append(stream, "values", "x" * number, attempt=1)
+    await end(database, log, stream, run)
+    for after in range(42):
+        ids = [number for number, _, _ in await read_all(log.replay(run.run_id, "success", after, attempt=1))]
+        # Past the last event there is nothing but the assurance that the run has ended.
+        assert ids == (list(range(after + 1, 42)) or [after + 1])
+
+
+async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_told_that_it_missed_something(
+    database: Database,
+) -> None:
+    log, run = log_on(database, buffer_bytes=50), await running(database, resumable=False)
+    stream = log.open(run.run_id, resumable=False)
+    batches = log.subscribe(stream, 0)
+    for _ in range(10):
+        log.append(stream, "values", "x" * 20, attempt=1)
+    with pytest.raises(GapError):
+        await anext(batches)
+
+
+async def test_a_slow_reader_of_a_resumable_run_reads_from_the_disk_instead(database: Database) -> None:
+    log, run = log_on(database, buffer_bytes=50), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    batches = log.subscribe(stream, 0)
+    for number in range(10):
+        log.append(stream, "values", f"{number}" * 20, attempt=1)
+    await end(database, log, stream, run)
+    assert [number for number, _, _ in await read_all(batches)] == list(range(1, 12))
+
+
+async def test_what_nobody_reads_is_not_kept(database: Database) -> None:
+    log, run = log_on(database), await running(database, resumable=False)
+    stream = log.open(run.run_id, resumable=False)
+    log.append(stream, "values", 1, attempt=1)
+    assert stream.last_id == 0
+
+
+async def test_a_values_frame_is_stored_as_its_checkpoint_and_rebuilt_when_it_is_read(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    log.append(stream, "values", {"long": "x" * 10_000}, attempt=1, checkpoint_id="c1")
+    await end(database, log, stream, run)
+    assert database.read("SELECT max(length(data)) FROM events")[0][0] < 100
+    events = await read_all(log.replay(run.run_id, "success", 0, attempt=1))
+    assert events[0] == (1, "values", {"rebuilt": "c1"})
+
+
+async def test_a_frame_whose_checkpoint_a_crash_may_have_taken_stays_whole(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    log.append(stream, "values", "before the crash", attempt=1, checkpoint_id="lost")
+    await log.flush(stream)
+    log = log_on(database)
+    stream = log.open(run.run_id, resumable=True)
+    log.append(stream, "values", "after it", attempt=2, checkpoint_id="c2")
+    await log.flush(stream)
+    final = log.ending(stream, {"status": "success"}, attempt=2)
+    await RunQueue(database).finish(run, Ending("success", "idle"), now=NOW, final=final)
+    log.close(stream, final)
+    events = await read_all(log.replay(run.run_id, "success", 0, attempt=2))
+    assert [data for _, _, data in events[:2]] == ["before the crash", {"rebuilt": "c2"}]
+
+
+async def test_a_late_reader_of_a_run_that_kept_nothing_still_gets_its_end(database: Database) -> None:
+    log = log_on(database)
+    assert await read_all(log.replay("unknown", "error", 0, attempt=1)) == [
+        (1, END, {"run_id": "unknown", "status": "error"})
+    ]
+
+
+async def test_events_that_retention_took_are_a_gap_and_not_silence(database: Database) -> None:
+    log, old = log_on(database), await running(database, thread_id="t1")
+    stream = log.open(old.run_id, resumable=True)
+    log.append(stream, "values", 1, attempt=1)
+    await end(database, log, stream, old, now=NOW)
+    new = await running(database, thread_id="t2")
+    stream = log.open(new.run_id, resumable=True)
+    log.append(stream, "values", 1, attempt=1)
+    await end(database, log, stream, new, now=LATER)
+    assert await log.store.forget_old(ended_before=LATER, thread_bytes=10_000) == 1
+    with pytest.raises(GapError, match="Events up to 2"):
+        log.store.require_kept(old.run_id, 0)
+    assert len(await read_all(log.replay(new.run_id, "success", 0, attempt=1))) == 2
+    assert await read_all(log.replay(old.run_id, "success", 2, attempt=1)) == [
+        (3, END, {"run_id": old.run_id, "status": "success"})
+    ]
+
+
+async def test_a_thread_keeps_its_newest_streams_up_to_its_share(database: Database) -> None:
+    log = log_on(database)
+    runs = []
+    for _ in range(3):
+        run = await running(database)
+        stream = log.open(run.run_id, resumable=True)
+        log.append(stream, "values", "x" * 1000, attempt=1)
+        await end(database, log, stream, run)
+        runs.append(run)
+    assert await log.store.forget_old(ended_before=NOW, thread_bytes=2500) == 1
+    assert [log.store.floor(run.run_id) for run in runs] == [2, 0, 0]
+
+
+async def test_readers_of_a_run_given_up_are_let_go_without_an_end(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    stream = log.open(run.run_id, resumable=True)
+    reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
+    await asyncio.sleep(0)
+    log.close(stream, None)
+    assert await reading == []
+
+
+@pytest.mark.parametrize(("header", "after"), [(None, None), ("", None), ("-", 0), ("-1", 0), ("0", 0), (" 17 ", 17)])
+def test_every_form_of_last_event_id_is_understood(header: str | None, after: int | None) -> None:
+    assert parse_last_event_id(header) == after
+
+
+@pytest.mark.parametrize("header", ["1-0", "abc", "٣", "9" * 30, "-2"])
+def test_an_id_of_another_kind_is_refused(header: str) -> None:
+    with pytest.raises(LastEventIdError):
+        parse_last_event_id(header)

@@ -1,0 +1,46 @@
+"""The Agent Server API as one FastAPI application: routers, error handlers, middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI
+
+from threadkeep import __version__
+from threadkeep.api import assistants, meta, runs, states, store, thread_stream, threads
+from threadkeep.api.errors import LastResort, install_error_handlers
+from threadkeep.api.limits import BodyLimit
+from threadkeep.api.origin import OriginGuard, add_cors, origin_policy
+from threadkeep.api.request_log import RequestLog
+from threadkeep.api.responses import Json
+from threadkeep.config import Config
+from threadkeep.settings import Settings
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+
+
+def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAPI:
+    """The application; `lifespan` puts the open engine at `app.state.engine`."""
+    app = FastAPI(
+        title="Threadkeep",
+        version=__version__,
+        summary="A LangGraph agent server: the Agent Server API, and /chat.",
+        lifespan=lifespan,
+        redoc_url=None,
+        default_response_class=Json,
+        # Clients send bodies with odd content types or none; the origin guard stands where this check would.
+        strict_content_type=False,
+    )
+    for resource in (meta, assistants, threads, states, thread_stream, runs, store):
+        app.include_router(resource.router)
+    install_error_handlers(app)
+    # The last one added is the outermost.
+    policy = origin_policy(settings, config.cors)
+    app.add_middleware(LastResort)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(RequestLog)
+    app.add_middleware(OriginGuard, policy=policy)
+    add_cors(app, policy, config.cors)
+    return app

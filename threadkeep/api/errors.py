@@ -1,0 +1,110 @@
+"""Errors on the wire: one table from our classes to HTTP, and the last resort for everything else.
+
+The body is always `{"detail": "..."}`. What nobody foresaw ends in `LastResort`: logged once with its traceback and
+answered with a plain 500 that tells the client nothing about the inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from threadkeep.api.responses import Json
+from threadkeep.errors import (
+    BadRequestError,
+    ConflictError,
+    CorruptError,
+    InvalidError,
+    NotFoundError,
+    StorageFullError,
+    ThreadkeepError,
+    UnavailableError,
+    UnsupportedError,
+)
+from threadkeep.streams.event_log import LastEventIdError
+from threadkeep.streams.live import GapError
+from threadkeep.streams.sse import StreamCutError
+
+log = structlog.get_logger("threadkeep.api")
+
+# The nearest class in an error's ancestry counts.
+STATUS: dict[type[ThreadkeepError], int] = {
+    BadRequestError: 400,
+    LastEventIdError: 400,
+    NotFoundError: 404,
+    ConflictError: 409,
+    GapError: 410,
+    InvalidError: 422,
+    UnsupportedError: 501,
+    UnavailableError: 503,
+    StorageFullError: 507,
+    CorruptError: 500,
+    ThreadkeepError: 500,
+}
+
+
+def status_of(error: ThreadkeepError) -> int:
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    app.add_exception_handler(ThreadkeepError, _ours)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, ThreadkeepError)
+    headers = {}
+    if isinstance(error, UnavailableError):
+        headers["retry-after"] = str(error.retry_after_seconds)
+    return Json({"detail": str(error)}, status_of(error), headers=headers)
+
+
+async def _validation(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return Json({"detail": "; ".join(_words(item) for item in error.errors()[:5])}, 422)
+
+
+def _words(item: dict[str, Any]) -> str:
+    place = ".".join(str(part) for part in item["loc"] if part not in ("body", "query", "path"))
+    if item["type"] == "json_invalid":
+        return f"The body is not valid JSON: {item.get('ctx', {}).get('error', item['msg'])}"
+    message = str(item["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return Json({"detail": error.detail}, error.status_code, headers=dict(error.headers or {}))
+
+
+class LastResort:
+    """ASGI middleware: the border where an unforeseen error of one request ends."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except StreamCutError:
+            raise
+        except Exception as error:
+            log.error("request_failed", method=scope.get("method"), path=scope["path"], exc_info=error)
+            if started:
+                raise StreamCutError from error
+            await Json({"detail": "Internal server error"}, 500)(scope, receive, send)

@@ -1,0 +1,120 @@
+"""What the API's documentation shows for answers: one true example of each record.
+
+The records themselves are `wire.py`'s; a test compares their keys with these.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+_TIME = "2026-11-22T10:00:00.000000+00:00"
+_THREAD_ID = "019a9f00-0000-7000-8000-000000000001"
+_RUN_ID = "019a9f00-0000-7000-8000-000000000002"
+_CHECKPOINT_ID = "1f0c7a00-0000-6000-8000-000000000003"
+_ASSISTANT_ID = "166c0d22-706c-5a5b-9027-ea37f7308a85"
+_MESSAGES = [
+    {"type": "human", "content": "what is 17.5% of 2,340?", "id": "m1"},
+    {"type": "ai", "content": "409.5", "id": "m2"},
+]
+
+ASSISTANT: dict[str, Any] = {
+    "assistant_id": _ASSISTANT_ID,
+    "graph_id": "react",
+    "config": {},
+    "context": {},
+    "metadata": {"created_by": "system"},
+    "name": "react",
+    "description": "ReAct: one model, its tools, a loop.",
+    "version": 1,
+    "created_at": _TIME,
+    "updated_at": _TIME,
+}
+GRAPH: dict[str, Any] = {
+    "nodes": [
+        {"id": "__start__", "type": "runnable", "data": {"name": "__start__"}},
+        {"id": "call_model", "type": "runnable", "data": {"name": "call_model"}},
+        {"id": "__end__"},
+    ],
+    "edges": [{"source": "__start__", "target": "call_model"}, {"source": "call_model", "target": "__end__"}],
+}
+SCHEMAS: dict[str, Any] = {
+    "graph_id": "react",
+    "input_schema": {"type": "object", "properties": {"messages": {"type": "array"}}},
+    "output_schema": {"type": "object", "properties": {"messages": {"type": "array"}}},
+    "state_schema": {"type": "object", "properties": {"messages": {"type": "array"}}},
+    "config_schema": {},
+    "context_schema": None,
+}
+THREAD: dict[str, Any] = {
+    "thread_id": _THREAD_ID,
+    "created_at": _TIME,
+    "updated_at": _TIME,
+    "state_updated_at": _TIME,
+    "metadata": {"graph_id": "react", "assistant_id": _ASSISTANT_ID},
+    "config": {},
+    "status": "idle",
+    "values": {"messages": _MESSAGES},
+    "error": None,
+    "interrupts": {},
+}
+CHECKPOINT: dict[str, Any] = {"thread_id": _THREAD_ID, "checkpoint_ns": "", "checkpoint_id": _CHECKPOINT_ID}
+STATE: dict[str, Any] = {
+    "values": {"messages": _MESSAGES},
+    "next": [],
+    "tasks": [],
+    "metadata": {"source": "loop", "step": 1, "parents": {}},
+    "created_at": _TIME,
+    "checkpoint": CHECKPOINT,
+    "parent_checkpoint": None,
+    "interrupts": [],
+    "checkpoint_id": _CHECKPOINT_ID,
+    "parent_checkpoint_id": None,
+}
+RUN: dict[str, Any] = {
+    "run_id": _RUN_ID,
+    "thread_id": _THREAD_ID,
+    "assistant_id": _ASSISTANT_ID,
+    "metadata": {"created_by": "system", "graph_id": "react", "assistant_id": _ASSISTANT_ID},
+    "status": "success",
+    "kwargs": {"input": {"messages": _MESSAGES[:1]}, "stream_mode": ["values"]},
+    "multitask_strategy": "enqueue",
+    "error": None,
+    "attempt": 1,
+    "usage": {"model_calls": 2, "input_tokens": 120, "output_tokens": 14, "total_tokens": 134},
+    "created_at": _TIME,
+    "updated_at": _TIME,
+}
+VALUES: dict[str, Any] = {"messages": _MESSAGES}
+ITEM: dict[str, Any] = {
+    "namespace": ["users", "ada"],
+    "key": "language",
+    "value": {"speaks": "English"},
+    "created_at": _TIME,
+    "updated_at": _TIME,
+}
+STREAM = (
+    f'event: metadata\r\ndata: {{"run_id":"{_RUN_ID}","attempt":1}}\r\nid: 1\r\n\r\n'
+    'event: values\r\ndata: {"messages":[]}\r\nid: 2\r\n\r\n'
+    f'event: end\r\ndata: {{"run_id":"{_RUN_ID}","status":"success"}}\r\nid: 3\r\n\r\n'
+)
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    404: {"description": "No such resource", "content": {"application/json": {"example": {"detail": "... not found"}}}},
+    409: {
+        "description": "The resource is in a state that forbids this",
+        "content": {"application/json": {"example": {"detail": "Thread is already running a task."}}},
+    },
+    422: {
+        "description": "What was sent breaks a rule",
+        "content": {"application/json": {"example": {"detail": "limit: Input should be at least 1"}}},
+    },
+}
+
+
+def documented(answer: Any, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses of a route that answers JSON like `answer`, or an error."""
+    return {**ERRORS, status: {"description": "OK", "content": {"application/json": {"example": answer}}}}
+
+
+def documented_stream() -> dict[int | str, dict[str, Any]]:
+    return {**ERRORS, 200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": STREAM}}}}

@@ -1,0 +1,235 @@
+"""A thread's state: now, at any checkpoint, through its history, and changed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import InvalidUpdateError
+from langgraph.types import StateSnapshot
+from starlette.responses import Response
+
+from threadkeep.api.examples import CHECKPOINT, STATE, documented
+from threadkeep.api.requests import CallerOf, EngineOf, listed, selected_state, uuid_of
+from threadkeep.api.responses import Json
+from threadkeep.api.schemas import CheckpointRef, HistoryQuery, StateAtCheckpoint, StateUpdate, ThreadPatch
+from threadkeep.api.wire import EMPTY_STATE, checkpoint_wire, interrupts_of, state_wire
+from threadkeep.callers import Caller
+from threadkeep.engine import Engine
+from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
+from threadkeep.graphs import Graph
+from threadkeep.storage.threads import Thread
+
+router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"])
+
+Select = Annotated[list[str] | None, Query(description="Only these fields; values.<key> is one key of the values")]
+# Names that are no nodes of a graph, but that LangGraph lets an update be written as.
+_PSEUDO_NODES = ("__copy__", "__input__", "__end__")
+
+
+@router.get("/state", responses=documented(STATE))
+async def get_state(
+    thread_id: str, engine: EngineOf, caller: CallerOf, subgraphs: bool = False, select: Select = None
+) -> Response:
+    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    return Json(selected_state(await _state(engine, thread, None, subgraphs=subgraphs), listed(select)))
+
+
+@router.get("/state/{checkpoint_id}", responses=documented(STATE))
+async def get_state_at(
+    thread_id: str,
+    checkpoint_id: str,
+    engine: EngineOf,
+    caller: CallerOf,
+    subgraphs: bool = False,
+    select: Select = None,
+) -> Response:
+    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    wanted = CheckpointRef(checkpoint_id=checkpoint_id)
+    return Json(selected_state(await _state(engine, thread, wanted, subgraphs=subgraphs), listed(select)))
+
+
+@router.post("/state/checkpoint", responses=documented(STATE))
+async def get_state_at_checkpoint(
+    thread_id: str, body: StateAtCheckpoint, engine: EngineOf, caller: CallerOf
+) -> Response:
+    """Of a subgraph too, by its `checkpoint_ns`; a checkpoint without an id is the newest."""
+    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    state = await _state(engine, thread, body.checkpoint, subgraphs=bool(body.subgraphs))
+    return Json(selected_state(state, body.select))
+
+
+@router.post(
+    "/state",
+    responses=documented({"checkpoint": CHECKPOINT, "configurable": CHECKPOINT, "checkpoint_id": "1f0c7a00-..."}),
+)
+async def update_state(thread_id: str, body: StateUpdate, engine: EngineOf, caller: CallerOf) -> Response:
+    """Writes `values` as if a node had; at an older checkpoint this makes a fork."""
+    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    if thread.status == "busy":
+        raise ConflictError("Thread is busy with a run; its state can be changed when the run has ended.")
+    graph_id = graph_of(engine, thread)
+    if graph_id is None:
+        raise BadRequestError(
+            "This thread has no graph yet: run one on it first, or create it with graph_id in its metadata."
+        )
+    if graph_id not in engine.graphs.ids:
+        raise ConflictError(f"The graph {graph_id!r} of this thread is no longer served; its state can only be read.")
+    checkpoint = body.checkpoint or CheckpointRef(checkpoint_id=body.checkpoint_id)
+    if checkpoint.checkpoint_id is not None:
+        await _state(engine, thread, checkpoint, subgraphs=False)  # raises when it is not there
+    async with engine.graphs.bound(graph_id, thread.config, access="threads.update") as graph:
+        if not checkpoint.checkpoint_ns:
+            check_node(graph, body.as_node)
+        try:
+            made = await graph.aupdate_state(config_of(thread.thread_id, checkpoint), body.values, as_node=body.as_node)
+        except (ValueError, KeyError, TypeError, InvalidUpdateError) as error:
+            raise BadRequestError(f"The state cannot be updated like this: {error}") from error
+        snapshot = await graph.aget_state(config_of(thread.thread_id, None))
+    await engine.threads.note_state(
+        thread.thread_id,
+        now=engine.now(),
+        status="interrupted" if snapshot.next else "idle",
+        interrupts=interrupts_of(snapshot),
+        graph_id=graph_id,
+    )
+    engine.acceptance.feeds.state_changed(thread.thread_id)
+    written = checkpoint_wire(made) or {}
+    return Json({"checkpoint": written, "configurable": written, "checkpoint_id": written.get("checkpoint_id")})
+
+
+@router.patch("/state", status_code=204)
+async def patch_state(thread_id: str, body: ThreadPatch, engine: EngineOf, caller: CallerOf) -> Response:
+    """Merges `metadata` into the thread's."""
+    await engine.threads.patch(uuid_of("thread", thread_id), caller, now=engine.now(), metadata=body.metadata)
+    return Response(status_code=204)
+
+
+@router.get("/history", responses=documented([STATE]))
+async def get_history(
+    thread_id: str,
+    engine: EngineOf,
+    caller: CallerOf,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 10,
+    before: Annotated[str | None, Query(description="A checkpoint id")] = None,
+) -> Response:
+    return await _history(engine, thread_id, HistoryQuery(limit=limit, before=before), caller)
+
+
+@router.post("/history", responses=documented([STATE]))
+async def search_history(thread_id: str, body: HistoryQuery, engine: EngineOf, caller: CallerOf) -> Response:
+    """Newest first; `before` is a checkpoint, its id, or a config that holds one."""
+    return await _history(engine, thread_id, body, caller)
+
+
+async def _history(engine: Engine, thread_id: str, query: HistoryQuery, caller: Caller) -> Response:
+    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    before = _before(thread.thread_id, query.before)
+    graph_id = graph_of(engine, thread)
+    if graph_id is None:
+        return Json([])
+    config = config_of(thread.thread_id, query.checkpoint)
+    async with engine.graphs.reading(graph_id, thread.config) as graph:
+        found = graph.aget_state_history(config, filter=query.metadata, before=before, limit=query.limit or 10)
+        states = [selected_state(state_wire(snapshot), query.select) async for snapshot in found]
+    return Json(states)
+
+
+def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConfig | None:
+    """A checkpoint id, a checkpoint, or a whole config: clients send all three."""
+    if before is None:
+        return None
+    if isinstance(before, dict):
+        nested = before.get("configurable")
+        before = before.get("checkpoint_id") or (nested.get("checkpoint_id") if isinstance(nested, dict) else None)
+        if not isinstance(before, str):
+            raise InvalidError("before must be a checkpoint id, or an object that holds one as checkpoint_id.")
+    return {"configurable": {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": before}}
+
+
+async def state_of(engine: Engine, thread: Thread) -> dict[str, Any]:
+    """The thread's newest state as the API shows it."""
+    return await _state(engine, thread, None, subgraphs=False)
+
+
+async def _state(
+    engine: Engine, thread: Thread, checkpoint: CheckpointRef | None, *, subgraphs: bool
+) -> dict[str, Any]:
+    wanted = None if checkpoint is None else checkpoint.checkpoint_id
+    config = config_of(thread.thread_id, checkpoint)
+    graph_id = graph_of(engine, thread)
+    if graph_id is None:
+        if wanted:
+            raise _no_checkpoint(thread, wanted)
+        return dict(EMPTY_STATE)
+    async with engine.graphs.reading(graph_id, thread.config) as graph:
+        try:
+            snapshot = await graph.aget_state(config, subgraphs=subgraphs)
+        except ValueError as error:  # a namespace that names no subgraph
+            raise NotFoundError(str(error)) from error
+    if wanted and snapshot.created_at is None:
+        raise _no_checkpoint(thread, wanted)
+    return state_wire(snapshot) if snapshot.created_at is not None else dict(EMPTY_STATE)
+
+
+def _no_checkpoint(thread: Thread, checkpoint_id: str) -> NotFoundError:
+    return NotFoundError(f"Checkpoint {checkpoint_id} not found in thread {thread.thread_id}")
+
+
+def graph_of(engine: Engine, thread: Thread) -> str | None:
+    """The graph that reads the thread's state: that of its newest run (stamped in its metadata), else its first.
+
+    A graph that is no longer served is named all the same when the thread ran with it; `Graphs.reading` copes.
+    """
+    for named in (thread.metadata.get("graph_id"), thread.graph_id):
+        if isinstance(named, str) and named in engine.graphs.ids:
+            return named
+    return thread.graph_id
+
+
+def check_node(graph: Graph, name: str | None) -> None:
+    if name is not None and name not in (*graph.nodes, *_PSEUDO_NODES):
+        known = ", ".join(sorted(node for node in graph.nodes if not node.startswith("__")))
+        raise BadRequestError(f"Node {name!r} does not exist; this graph's nodes are: {known}")
+
+
+@dataclass(frozen=True, slots=True)
+class StateNow:
+    values: Any
+    next: Sequence[str]
+    interrupts: dict[str, list[dict[str, Any]]]
+
+
+async def state_now(engine: Engine, thread: Thread, thread_id: str) -> StateNow:
+    """The newest state under `thread_id`, read with the graph of `thread`."""
+    snapshot = await _newest(engine, thread, thread_id)
+    if snapshot is None:
+        return StateNow(None, (), {})
+    return StateNow(snapshot.values, snapshot.next, interrupts_of(snapshot))
+
+
+async def thread_values(engine: Engine, thread: Thread) -> Any:
+    """The values of the thread's newest checkpoint, as the graph holds them; None before its first run has made one."""
+    snapshot = await _newest(engine, thread, thread.thread_id)
+    return None if snapshot is None else snapshot.values
+
+
+async def _newest(engine: Engine, thread: Thread, thread_id: str) -> StateSnapshot | None:
+    graph_id = graph_of(engine, thread)
+    if graph_id is None:
+        return None
+    async with engine.graphs.reading(graph_id, thread.config) as graph:
+        snapshot = await graph.aget_state(config_of(thread_id, None))
+    return None if snapshot.created_at is None else snapshot
+
+
+def config_of(thread_id: str, checkpoint: CheckpointRef | None) -> RunnableConfig:
+    configurable: dict[str, Any] = {"thread_id": thread_id, "checkpoint_ns": ""}
+    if checkpoint is not None:
+        if checkpoint.thread_id is not None and checkpoint.thread_id != thread_id:
+            raise InvalidError("The checkpoint belongs to another thread.")
+        configurable.update(checkpoint.model_dump(exclude_none=True, exclude={"thread_id"}))
+    return {"configurable": configurable}

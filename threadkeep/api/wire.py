@@ -1,0 +1,152 @@
+"""Records as the Agent Server API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
+
+from threadkeep import json
+from threadkeep.runs.run import Run
+from threadkeep.storage.assistants import Assistant
+from threadkeep.storage.threads import Thread
+from threadkeep.streams.frames import interrupt_record
+
+_CHECKPOINT_KEYS = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+
+
+def assistant_wire(assistant: Assistant) -> dict[str, Any]:
+    return {
+        "assistant_id": assistant.assistant_id,
+        "graph_id": assistant.graph_id,
+        "config": assistant.config,
+        "context": assistant.context,
+        "metadata": assistant.metadata,
+        "name": assistant.name,
+        "description": assistant.description,
+        "version": assistant.version,
+        "created_at": assistant.created_at,
+        "updated_at": assistant.updated_at,
+    }
+
+
+def thread_wire(thread: Thread, values: Any = None) -> dict[str, Any]:
+    """`values` is the state of the thread's newest checkpoint; null until there is one."""
+    return {
+        "thread_id": thread.thread_id,
+        "created_at": thread.created_at,
+        "updated_at": thread.updated_at or thread.created_at,
+        "state_updated_at": thread.state_updated_at or thread.created_at,
+        "metadata": thread.metadata,
+        "config": thread.config,
+        "status": thread.status,
+        "values": values,
+        "error": thread.error,
+        "interrupts": thread.interrupts,
+    }
+
+
+def run_wire(run: Run) -> dict[str, Any]:
+    kwargs = run.kwargs
+    return {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "assistant_id": run.assistant_id,
+        "metadata": run.metadata,
+        "status": run.status,
+        "kwargs": {
+            "input": kwargs.input,
+            "command": kwargs.command,
+            "config": kwargs.config,
+            "context": kwargs.context,
+            "stream_mode": kwargs.stream_mode,
+            "interrupt_before": kwargs.interrupt_before,
+            "interrupt_after": kwargs.interrupt_after,
+            "webhook": kwargs.webhook,
+            "feedback_keys": kwargs.feedback_keys,
+            "temporary": kwargs.temporary,
+            "subgraphs": kwargs.stream_subgraphs,
+            "resumable": kwargs.stream_resumable,
+            "durability": kwargs.durability,
+        },
+        "multitask_strategy": run.multitask_strategy,
+        "error": run.error,
+        "attempt": run.attempt,
+        "usage": run.outcome.get("usage"),
+        "created_at": run.created_at,
+        "updated_at": run.updated_at or run.created_at,
+    }
+
+
+def state_wire(snapshot: StateSnapshot) -> dict[str, Any]:
+    return {
+        "values": snapshot.values if snapshot.values is not None else {},
+        "next": list(snapshot.next),
+        "tasks": [_task_wire(task) for task in snapshot.tasks],
+        "metadata": _public(dict(snapshot.metadata or {})),
+        "created_at": snapshot.created_at,
+        "checkpoint": checkpoint_wire(snapshot.config),
+        "parent_checkpoint": checkpoint_wire(snapshot.parent_config),
+        "interrupts": [interrupt_record(item) for item in snapshot.interrupts],
+        "checkpoint_id": _id_of(snapshot.config),
+        "parent_checkpoint_id": _id_of(snapshot.parent_config),
+    }
+
+
+def interrupts_of(snapshot: StateSnapshot) -> dict[str, list[dict[str, Any]]]:
+    """What the state's tasks wait for, by task, as a thread's row keeps it."""
+    found = {task.id: [interrupt_record(item) for item in task.interrupts] for task in snapshot.tasks}
+    return {task_id: interrupts for task_id, interrupts in found.items() if interrupts}
+
+
+EMPTY_STATE: Mapping[str, Any] = {
+    "values": {},
+    "next": [],
+    "tasks": [],
+    "metadata": {},
+    "created_at": None,
+    "checkpoint": None,
+    "parent_checkpoint": None,
+    "interrupts": [],
+    "checkpoint_id": None,
+    "parent_checkpoint_id": None,
+}
+
+
+def checkpoint_wire(config: RunnableConfig | None) -> dict[str, Any] | None:
+    if not config or not config.get("configurable", {}).get("checkpoint_id"):
+        return None
+    return {key: value for key, value in config["configurable"].items() if key in _CHECKPOINT_KEYS}
+
+
+def _id_of(config: RunnableConfig | None) -> str | None:
+    checkpoint = checkpoint_wire(config)
+    return None if checkpoint is None else checkpoint["checkpoint_id"]
+
+
+def _task_wire(task: Any) -> dict[str, Any]:
+    nested = task.state
+    return {
+        "id": task.id,
+        "name": task.name,
+        "path": list(task.path),
+        "error": None if task.error is None else str(task.error),
+        "interrupts": [interrupt_record(item) for item in task.interrupts],
+        "checkpoint": _subgraph_checkpoint(nested),
+        "state": state_wire(nested) if isinstance(nested, StateSnapshot) else None,
+        "result": json.to_jsonable(task.result) if task.result is not None else None,
+    }
+
+
+def _subgraph_checkpoint(nested: Any) -> dict[str, Any] | None:
+    """Where a task's subgraph keeps its state; without an id this is its newest checkpoint."""
+    config = nested.config if isinstance(nested, StateSnapshot) else nested
+    if not isinstance(config, dict):
+        return None
+    return {key: item for key, item in config.get("configurable", {}).items() if key in _CHECKPOINT_KEYS}
+
+
+def _public(metadata: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metadata.items() if not key.startswith("__")}

@@ -1,0 +1,57 @@
+"""What a person who starts the server sees first: where it is, what it serves, which model answers, what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from threadkeep import __version__
+from threadkeep.config import Config
+from threadkeep.settings import Settings
+
+STUDIO = "https://smith.langchain.com"
+_OFFLINE_WARNING = """
+  ****************************************************************************
+  *  NO REAL MODEL ANSWERS HERE: this is the built-in offline one.           *
+  *  It follows rules and knows nothing. For a real one set OPENAI_API_KEY,  *
+  *  or MODEL=openai:<name> and OPENAI_BASE_URL (Ollama, vLLM, llama.cpp).   *
+  ****************************************************************************
+"""
+
+
+def banner(settings: Settings, config: Config, model: str | None) -> Callable[[str], str]:
+    """The words for an address, known only once the server listens; `model` None when the graphs are not ours."""
+
+    def words(address: str) -> str:
+        lines = [
+            "",
+            f"  Threadkeep {__version__}",
+            f"  Address   {address}  (API docs at {address}/docs)",
+            *([f"  Studio    {STUDIO}/studio/?baseUrl={address}"] if _lets_studio_in(settings, config) else []),
+            f"  Graphs    {', '.join(config.graphs)}",
+            *([f"  Model     {model}"] if model else []),
+            f"  Data      {settings.data_dir}",
+        ]
+        if model == "offline":
+            lines.append(_OFFLINE_WARNING.rstrip())
+        lines += ["", "  Try:", *(f"    {command}" for command in _commands(address, config)), "", ""]
+        return "\n".join(lines)
+
+    return words
+
+
+def _lets_studio_in(settings: Settings, config: Config) -> bool:
+    if config.cors is not None:
+        return bool({STUDIO, "*"} & set(config.cors.get("allow_origins") or ()))
+    return settings.on_loopback and settings.studio
+
+
+def _commands(address: str, config: Config) -> list[str]:
+    first = next(iter(config.graphs))
+    graph = "tree_of_thought" if "tree_of_thought" in config.graphs else first
+    puzzle = "4 9 10 13" if graph == "tree_of_thought" else "hello again"
+    post = f"curl -s {address}/chat -H 'content-type: application/json' -d"
+    return [
+        f"""{post} '{{"message": "what is 17.5% of 2,340?", "user_id": "ada"}}'""",
+        f"""{post} '{{"message": "{puzzle}", "graph": "{graph}"}}'""",
+        f"curl -s {address}/users/ada/threads",
+    ]

@@ -1,0 +1,89 @@
+"""`python server.py check|backup|restore|prune|import`: what an operator does to a data folder.
+
+Exit code 0 when it is done, 1 when a check found damage, 2 when it could not be done (with the reason).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from threadkeep import upkeep
+from threadkeep.clock import SystemClock, timestamp
+from threadkeep.errors import ThreadkeepError
+
+NAMES = ("check", "backup", "restore", "prune", "import")
+
+ImportStock = Callable[[Path, Path | None], Coroutine[Any, Any, Any]]
+"""From a data folder and a file of the stock saver (None: the one in the folder) to what was imported."""
+
+
+def run_command(arguments: Sequence[str], *, import_stock: ImportStock) -> int:
+    parsed = _parser().parse_args(arguments)
+    try:
+        return _carry_out(parsed, import_stock)
+    except (ThreadkeepError, OSError) as error:
+        sys.stderr.write(f"threadkeep: {error}\n")
+        return 2
+
+
+def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock) -> int:
+    folder: Path = parsed.data
+    match parsed.command:
+        case "check":
+            return 0 if upkeep.check(folder, _say) else 1
+        case "backup":
+            upkeep.backup(folder, parsed.target, _say)
+        case "restore":
+            upkeep.restore(parsed.source, folder, _say)
+        case "prune":
+            now = timestamp(SystemClock().now())
+            upkeep.prune(folder, older_than_days=parsed.older_than_days, now=now, say=_say)
+        case "import":
+            imported = asyncio.run(import_stock(folder, parsed.file))
+            _say(
+                f"{imported.threads} threads with {imported.checkpoints} checkpoints imported; "
+                f"{imported.skipped} were there already."
+            )
+            now = timestamp(SystemClock().now())
+            upkeep.adopt_threads(folder, parsed.file, graph_id=parsed.graph, now=now, say=_say)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python server.py", description="Care of a data folder.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    check = commands.add_parser("check", help="read every page and say whether all is sound; may run beside a server")
+    backup = commands.add_parser("backup", help="copy everything into a new folder; may run beside a server")
+    backup.add_argument("target", type=Path)
+    restore = commands.add_parser("restore", help="put a backup in place; the server must be stopped")
+    restore.add_argument("source", type=Path)
+    prune = commands.add_parser("prune", help="delete threads nobody has touched; the server must be stopped")
+    prune.add_argument("--older-than-days", type=_days, required=True)
+    importing = commands.add_parser("import", help="take over the threads of langgraph-checkpoint-sqlite's saver")
+    importing.add_argument("file", type=Path, nargs="?", help="its file; by default the one in the data folder")
+    importing.add_argument("--graph", help="the graph of threads whose checkpoints do not name one")
+    for command in (check, backup, restore, prune, importing):
+        default = Path(os.environ.get("DATA_DIR", "data"))
+        command.add_argument("--data", type=Path, default=default, metavar="FOLDER", help=f"default: {default}")
+    return parser
+
+
+def _days(text: str) -> float:
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 36_500:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
+    return days
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

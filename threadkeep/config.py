@@ -1,0 +1,193 @@
+"""`langgraph.json`: which graphs to serve and how, in the official CLI's format.
+
+A wrong value stops the start and names its place and what is allowed; a key that is unknown or not supported here is
+named in a warning and otherwise ignored, as the CLI does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+
+from threadkeep.errors import StartupError
+
+# What the official image builder reads; a server that is already installed has no use for it.
+_BUILD_KEYS = frozenset(
+    {
+        "python_version", "node_version", "api_version", "base_image", "image_distro", "pip_config_file",
+        "pip_installer", "source", "dockerfile_lines", "keep_pkg_tools", "_INTERNAL_docker_tag", "$schema",
+    }
+)  # fmt: skip
+_SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http"})
+_UNSERVED_KEYS = frozenset({"auth", "ui", "ui_config", "webhooks", "encryption", "priority", "disable_persistence"})
+_GRAPH_ID = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`path:variable`, where `path` is a file beside `langgraph.json` or a module's name."""
+
+    path: str
+    variable: str
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.variable}"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSpec:
+    target: Target
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    folder: Path
+    graphs: dict[str, GraphSpec]
+    dependencies: tuple[str, ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    checkpointer: Target | None = None
+    store: Target | None = None
+    cors: dict[str, Any] | None = None
+    warnings: tuple[str, ...] = ()
+
+    def apply_environment(self) -> None:
+        """Set what `env` names, without overriding what is already set."""
+        for name, value in self.environment.items():
+            if value:
+                os.environ.setdefault(name, value)
+
+
+def load_config(path: Path) -> Config:
+    """Read and check the file; raises `StartupError` naming the key, its value and what is allowed."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StartupError(f"There is no {path}. Name your configuration with --config or LANGGRAPH_CONFIG.") from None
+    except (OSError, ValueError) as error:
+        raise StartupError(f"{path} cannot be read as JSON: {error}") from None
+    if not isinstance(raw, dict):
+        raise StartupError(f"{path} must hold a JSON object with a `graphs` key.")
+    reader = _Reader(path)
+    http = reader.mapping(raw, "http")
+    return Config(
+        folder=path.resolve().parent,
+        graphs=reader.graphs(raw.get("graphs")),
+        dependencies=tuple(reader.strings(raw, "dependencies")),
+        environment=reader.environment(raw.get("env")),
+        checkpointer=reader.component(raw, "checkpointer"),
+        store=reader.component(raw, "store"),
+        cors=reader.cors(http.get("cors")),
+        warnings=tuple(_warnings(raw, http)),
+    )
+
+
+def _warnings(raw: dict[str, Any], http: dict[str, Any]) -> list[str]:
+    found = []
+    for key in raw:
+        if key in _UNSERVED_KEYS:
+            found.append(f"langgraph.json: `{key}` is not supported by this server and has no effect.")
+        elif key not in _SERVED_KEYS | _BUILD_KEYS:
+            found.append(f"langgraph.json: unknown key `{key}`.")
+    found += [
+        f"langgraph.json: `http.{key}` is not supported by this server and has no effect."
+        for key in http
+        if key != "cors"
+    ]
+    for section in ("checkpointer", "store"):
+        value = raw.get(section)
+        if isinstance(value, dict):
+            found += [
+                f"langgraph.json: `{section}.{key}` is not supported by this server and has no effect."
+                for key in value
+                if key not in ("path", "backend")
+            ]
+    return found
+
+
+class _Reader:
+    """Takes values out of the parsed file, or says which one is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def wrong(self, key: str, value: object, allowed: str) -> StartupError:
+        shown = json.dumps(value, default=str)[:200]
+        return StartupError(f"{self._path}: `{key}` is {shown}, but must be {allowed}.")
+
+    def mapping(self, raw: dict[str, Any], key: str) -> dict[str, Any]:
+        value = raw.get(key)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise self.wrong(key, value, "an object")
+        return value
+
+    def strings(self, raw: dict[str, Any], key: str) -> list[str]:
+        value = raw.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.wrong(key, value, "a list of strings")
+        return value
+
+    def target(self, key: str, value: object) -> Target:
+        path, colon, variable = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
+        if not colon or not path or not variable.isidentifier():
+            raise self.wrong(key, value, 'a string "path/to/file.py:variable"')
+        return Target(path, variable)
+
+    def graphs(self, value: object) -> dict[str, GraphSpec]:
+        if not isinstance(value, dict) or not value:
+            raise self.wrong("graphs", value, 'an object such as {"agent": "./graphs/agent.py:graph"}')
+        graphs = {}
+        for graph_id, entry in value.items():
+            key = f"graphs.{graph_id}"
+            if not _GRAPH_ID.match(graph_id):
+                raise self.wrong(key, graph_id, "named with letters, digits, `_`, `.` and `-`, at most 128")
+            if isinstance(entry, dict):
+                description = entry.get("description")
+                if description is not None and not isinstance(description, str):
+                    raise self.wrong(f"{key}.description", description, "a string")
+                graphs[graph_id] = GraphSpec(self.target(f"{key}.path", entry.get("path")), description)
+            else:
+                graphs[graph_id] = GraphSpec(self.target(key, entry))
+        return graphs
+
+    def component(self, raw: dict[str, Any], key: str) -> Target | None:
+        value = raw.get(key)
+        if value is None:
+            return None
+        if isinstance(value, str):
+            return self.target(key, value)
+        if not isinstance(value, dict):
+            raise self.wrong(key, value, 'an object such as {"path": "./checkpoints/stock.py:open_checkpointer"}')
+        return None if value.get("path") is None else self.target(f"{key}.path", value["path"])
+
+    def environment(self, value: object) -> dict[str, str]:
+        if value is None:
+            return {}
+        if isinstance(value, str):
+            return {name: text or "" for name, text in dotenv_values(self._path.parent / value).items()}
+        if isinstance(value, dict):
+            return {str(name): str(text) for name, text in value.items()}
+        raise self.wrong("env", value, "the path of a .env file, or an object of names and values")
+
+    def cors(self, value: object) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.wrong("http.cors", value, 'an object such as {"allow_origins": ["https://example.com"]}')
+        lists = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
+        for key in lists:
+            self.strings(value, key)
+        for key, kind in (("allow_credentials", bool), ("allow_origin_regex", str), ("max_age", int)):
+            if value.get(key) is not None and not isinstance(value[key], kind):
+                raise self.wrong(f"http.cors.{key}", value[key], f"of type {kind.__name__}")
+        return value

@@ -1,0 +1,229 @@
+"""Everything a running server holds, opened and wired in one place and closed in the opposite order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde import _msgpack
+from langgraph.store.base import BaseStore
+
+from threadkeep.clock import Clock, SystemClock, timestamp
+from threadkeep.config import Config
+from threadkeep.errors import StartupError
+from threadkeep.graphs import Graphs, load_target
+from threadkeep.metrics import Metrics
+from threadkeep.runs.accept import Acceptance
+from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.execute import Executor
+from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.sweep import Sweep
+from threadkeep.runs.values import Values
+from threadkeep.runs.worker import Worker
+from threadkeep.settings import Settings
+from threadkeep.storage.assistants import Assistants
+from threadkeep.storage.database import Database, open_database
+from threadkeep.storage.folder import hold_folder
+from threadkeep.storage.intents import Intents
+from threadkeep.storage.threads import Threads
+from threadkeep.streams.event_log import EventLog
+from threadkeep.streams.event_store import EventStore
+from threadkeep.sync_nodes import SyncThreads
+
+log = structlog.get_logger("threadkeep")
+
+OpenSaver = Callable[[Path | None], AbstractAsyncContextManager[BaseCheckpointSaver[Any]]]
+OpenStore = Callable[[Path | None], AbstractAsyncContextManager[BaseStore]]
+
+
+@dataclass(slots=True)
+class Engine:
+    settings: Settings
+    config: Config
+    clock: Clock
+    model: str | None
+    """What answers, in words, when the graphs know: shown at `/info`."""
+    database: Database
+    threads: Threads
+    assistants: Assistants
+    queue: RunQueue
+    event_log: EventLog
+    graphs: Graphs
+    saver: BaseCheckpointSaver[Any]
+    store: BaseStore
+    cleanup: Cleanup
+    worker: Worker
+    acceptance: Acceptance
+    sweep: Sweep
+    values: Values
+    intents: Intents
+    metrics: Metrics
+    stopping: asyncio.Event
+    """Set when open connections have to be cut."""
+    damage: str | None = None
+    """What is wrong with the server's file, once that is known."""
+
+    def now(self) -> str:
+        return timestamp(self.clock.now())
+
+    async def drain(self) -> None:
+        """Stop taking runs, bring those under way to a border, then let go of every open stream."""
+        await self.worker.drain(self.settings.drain_seconds)
+        self.event_log.abandon_all()
+        self.stopping.set()
+
+
+@asynccontextmanager
+async def open_engine(
+    settings: Settings,
+    config: Config,
+    graphs: dict[str, Any],
+    *,
+    open_saver: OpenSaver,
+    open_store: OpenStore,
+    model: str | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Engine]:
+    """Open the data folder, take up what the last process left, and run until the block ends."""
+    if not _msgpack.STRICT_MSGPACK_ENABLED:
+        raise StartupError("LANGGRAPH_STRICT_MSGPACK must be on: otherwise reading a checkpoint can run code.")
+    clock = clock or SystemClock()
+    asyncio.get_running_loop().set_default_executor(SyncThreads(settings.max_concurrent_runs))
+    async with AsyncExitStack() as stack:
+        held = stack.enter_context(hold_folder(settings.data_dir))
+        folder = held.path
+        database = await stack.enter_async_context(open_database(folder / "server.db"))
+        saver = await stack.enter_async_context(_saver(config, folder, open_saver))
+        store = await stack.enter_async_context(_store(config, folder, open_store))
+        engine = _wired(settings, config, graphs, database, saver, store, clock, model)
+        await _take_up(engine, folder)
+        serving = [
+            asyncio.create_task(engine.worker.serve(), name="worker"),
+            asyncio.create_task(engine.sweep.serve(), name="sweep"),
+        ]
+        if held.left_in_a_hurry:
+            serving.append(asyncio.create_task(_look_for_damage(engine), name="quick check"))
+        try:
+            yield engine
+        finally:
+            await engine.drain()
+            for task in serving:
+                task.cancel()
+            await asyncio.gather(*serving, return_exceptions=True)
+
+
+def _wired(
+    settings: Settings,
+    config: Config,
+    loaded: dict[str, Any],
+    database: Database,
+    saver: BaseCheckpointSaver[Any],
+    store: BaseStore,
+    clock: Clock,
+    model: str | None,
+) -> Engine:
+    graphs = Graphs(loaded, config, saver, store)
+    threads = Threads(database)
+    queue = RunQueue(database)
+    values = Values(queue, graphs, saver)
+    event_log = EventLog(EventStore(database), values.at, buffer_bytes=settings.stream_buffer_bytes)
+    assistants = Assistants(database)
+    intents = Intents(database)
+    cleanup = Cleanup(intents, saver)
+    metrics = Metrics()
+    executor = Executor(
+        queue=queue,
+        event_log=event_log,
+        graphs=graphs,
+        saver=saver,
+        cleanup=cleanup,
+        metrics=metrics,
+        clock=clock,
+        settings=settings,
+    )
+    worker = Worker(queue, executor, clock, settings)
+    acceptance = Acceptance(
+        assistants=assistants,
+        queue=queue,
+        event_log=event_log,
+        worker=worker,
+        graphs=graphs,
+        saver=saver,
+        cleanup=cleanup,
+        clock=clock,
+    )
+    return Engine(
+        settings=settings,
+        config=config,
+        clock=clock,
+        model=model,
+        database=database,
+        threads=threads,
+        assistants=assistants,
+        queue=queue,
+        event_log=event_log,
+        graphs=graphs,
+        saver=saver,
+        store=store,
+        cleanup=cleanup,
+        worker=worker,
+        acceptance=acceptance,
+        values=values,
+        sweep=Sweep(
+            threads=threads,
+            events=event_log.store,
+            cleanup=cleanup,
+            saver=saver,
+            clock=clock,
+            settings=settings,
+        ),
+        intents=intents,
+        metrics=metrics,
+        stopping=asyncio.Event(),
+    )
+
+
+async def _look_for_damage(engine: Engine) -> None:
+    """After a crash, in the background: a damaged file makes the server unready and says so, nothing is deleted."""
+    problems = await engine.database.quick_check()
+    if problems:
+        engine.damage = f"{engine.database.path} is damaged ({problems[0]}). Stop the server and restore a backup."
+        log.error("database_damaged", problems=problems)
+
+
+async def _take_up(engine: Engine, folder: Path) -> None:
+    """What must be true before the first request: intents carried out, running runs offered again."""
+    await engine.assistants.install_system(engine.graphs.descriptions, now=engine.now())
+    left_over = await engine.cleanup.finish_all()
+    rescued = await engine.queue.rescue(now=engine.now())
+    engine.metrics.runs_rescued(rescued)
+    depth = await engine.queue.depth()
+    log.info(
+        "data_folder_opened",
+        folder=str(folder),
+        rescued_runs=rescued,
+        waiting_runs=depth.pending - rescued,
+        finished_intents=left_over,
+    )
+
+
+def _saver(config: Config, folder: Path, default: OpenSaver) -> AbstractAsyncContextManager[BaseCheckpointSaver[Any]]:
+    if config.checkpointer is None:
+        return default(folder)
+    opened: AbstractAsyncContextManager[BaseCheckpointSaver[Any]] = load_target(
+        config.checkpointer, config.folder, "checkpointer.path"
+    )()
+    return opened
+
+
+def _store(config: Config, folder: Path, default: OpenStore) -> AbstractAsyncContextManager[BaseStore]:
+    if config.store is None:
+        return default(folder)
+    opened: AbstractAsyncContextManager[BaseStore] = load_target(config.store, config.folder, "store.path")()
+    return opened

@@ -1,0 +1,67 @@
+"""The errors a caller can meet, as values of our own classes.
+
+They know no HTTP: `api/errors.py` maps each class to a status in one table. A class's docstring is its default
+message, so raising one without words still says something true.
+
+    ThreadkeepError
+    ├── InvalidError          what was sent cannot be understood or breaks a rule
+    │   └── BadRequestError   understood, but impossible for this resource
+    ├── NotFoundError         no such resource, or not the caller's
+    ├── ConflictError         the resource is in a state that forbids this
+    ├── UnsupportedError      the configured saver or store cannot do this
+    ├── UnavailableError      not now: draining, locked, read-only
+    │   └── StorageFullError  the disk is full
+    ├── CorruptError          a file is damaged
+    └── StartupError          the server cannot start like this
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ThreadkeepError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+
+
+class InvalidError(ThreadkeepError):
+    """The request is not valid."""
+
+
+class BadRequestError(InvalidError):
+    """The request makes no sense for this resource."""
+
+
+class NotFoundError(ThreadkeepError):
+    """Not found."""
+
+
+class ConflictError(ThreadkeepError):
+    """Conflict with the present state of the resource."""
+
+
+class UnsupportedError(ThreadkeepError):
+    """The configured checkpointer or store cannot do this."""
+
+
+class UnavailableError(ThreadkeepError):
+    """The server cannot do this at the moment; try again soon."""
+
+    retry_after_seconds: ClassVar[int] = 1
+
+
+class StorageFullError(UnavailableError):
+    """The disk is full: nothing was stored. Free some space and try again."""
+
+    retry_after_seconds: ClassVar[int] = 30
+
+
+class CorruptError(ThreadkeepError):
+    """A database file is damaged; restore it from a backup."""
+
+
+class StartupError(ThreadkeepError):
+    """The server cannot start."""

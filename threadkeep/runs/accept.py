@@ -1,0 +1,295 @@
+"""How a run is accepted: what a client asked, checked against its assistant, graph and thread, stored, and started.
+
+The one way in, for every route and for `/chat`. Nothing is answered before the run is durable; whatever is wrong with
+the request is said before anything is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import END
+
+from threadkeep.callers import Caller
+from threadkeep.clock import Clock, new_uuid7, timestamp
+from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError, UnavailableError
+from threadkeep.graphs import Graph, Graphs, context_for
+from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.drift import require_pending_nodes
+from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.run import CancelAction, Durability, MultitaskStrategy, Run, RunKwargs
+from threadkeep.runs.worker import Worker
+from threadkeep.storage.assistants import Assistant, Assistants, system_assistant_id
+from threadkeep.storage.threads import Thread
+from threadkeep.streams.event_log import EventLog
+from threadkeep.streams.feeds import ThreadFeeds
+from threadkeep.streams.live import Event, RunStream
+
+_CHECKPOINT_KEYS = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a client asks for; the field names are the Agent Server API's."""
+
+    assistant_id: str
+    input: Any = None
+    command: dict[str, Any] | None = None
+    checkpoint: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] | None = None
+    stream_mode: list[str] = field(default_factory=lambda: ["values"])
+    stream_subgraphs: bool = False
+    stream_resumable: bool = False
+    interrupt_before: list[str] | Literal["*"] | None = None
+    interrupt_after: list[str] | Literal["*"] | None = None
+    durability: Durability | None = None
+    webhook: str | None = None
+    feedback_keys: list[str] | None = None
+    multitask_strategy: MultitaskStrategy = "enqueue"
+    if_not_exists: Literal["create", "reject"] = "reject"
+    after_seconds: float = 0.0
+    on_disconnect: Literal["cancel", "continue"] = "continue"
+    on_completion: Literal["delete", "keep"] = "delete"
+    idempotency_key: str | None = None
+    user_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRun:
+    run: Run
+    stream: RunStream | None
+    """The live stream; none when an idempotency key gave a run that has already ended."""
+    events: AsyncGenerator[list[Event], None] | None = None
+    """The run's events from its first, when they were asked for."""
+
+
+class Acceptance:
+    def __init__(
+        self,
+        *,
+        assistants: Assistants,
+        queue: RunQueue,
+        event_log: EventLog,
+        worker: Worker,
+        graphs: Graphs,
+        saver: BaseCheckpointSaver[Any],
+        cleanup: Cleanup,
+        clock: Clock,
+    ) -> None:
+        self._assistants = assistants
+        self._queue = queue
+        self._log = event_log
+        self._worker = worker
+        self._graphs = graphs
+        self._saver = saver
+        self._cleanup = cleanup
+        self._clock = clock
+        self.feeds = ThreadFeeds()
+
+    async def accept(
+        self, request: RunRequest, caller: Caller, *, thread_id: str | None, listen: bool = False
+    ) -> AcceptedRun:
+        """Check, store and start a run. `thread_id` None makes a thread for this run alone.
+
+        With `listen`, its events are kept from the first one on for the reader given back. Raises `NotFoundError`,
+        `InvalidError`, `ConflictError` or `UnavailableError`; then nothing was stored.
+        """
+        if self._worker.draining:
+            raise UnavailableError("The server is stopping; try again in a moment.")
+        if request.multitask_strategy == "rollback":
+            self._cleanup.require("adelete_for_runs")
+        assistant = await self.assistant(request.assistant_id, caller)
+        run, new_thread = self._run(request, assistant, caller, thread_id)
+        await self._check(request, run)
+        stream = self._log.open(run.run_id, resumable=request.stream_resumable)
+        events = self._log.subscribe(stream, 0) if listen else None
+        self.feeds.run_coming(run.thread_id, stream)
+        try:
+            accepted = await self._queue.enqueue(run, caller, new_thread=new_thread, durable=False)
+        except BaseException:
+            self._log.close(stream, None)
+            raise
+        if not accepted.is_new:
+            self._log.close(stream, None)
+            await self._queue.sync()
+            return self._again(accepted.run, listen)
+        for run_id in accepted.to_stop:
+            self._worker.stop_run(run_id)
+        # It may start while the disk takes it in; nobody is told before that is done.
+        self._worker.wake()
+        await self._queue.sync()
+        return AcceptedRun(run, stream, events)
+
+    def _again(self, run: Run, listen: bool) -> AcceptedRun:
+        stream = self._log.live(run.run_id)
+        if stream is None and run.active:
+            stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
+        return AcceptedRun(run, stream, self._log.subscribe(stream, 0) if stream and listen else None)
+
+    async def assistant(self, name: str, caller: Caller) -> Assistant:
+        """By id, or by the name of a graph; its graph is served."""
+        assistant_id = _uuid_or_none(name) or UUID(system_assistant_id(name))
+        try:
+            assistant = await self._assistants.get(str(assistant_id), caller)
+        except NotFoundError:
+            if _uuid_or_none(name) is None:
+                self._graphs.require(name)
+            raise
+        if assistant.graph_id not in self._graphs.ids:
+            raise ConflictError(
+                f"The graph {assistant.graph_id!r} of this assistant is no longer served; langgraph.json names "
+                f"{', '.join(self._graphs.ids)}. Put it back to go on with its threads; they can be read meanwhile."
+            )
+        return assistant
+
+    async def cancel(self, run: Run, action: CancelAction) -> bool:
+        """Stop an active run, durably decided first. False when it had already ended."""
+        if action == "rollback":
+            self._cleanup.require("adelete_for_runs")
+        found = await self._queue.request_cancel(run, action, now=timestamp(self._clock.now()))
+        if found is None:
+            return False
+        if found == "pending" and (stream := self._log.live(run.run_id)) is not None:
+            self._log.close(
+                stream, self._log.ending(stream, {"run_id": run.run_id, "status": "interrupted"}, attempt=0)
+            )
+        self._worker.stop_run(run.run_id)
+        self._worker.wake()
+        return True
+
+    def _run(
+        self, request: RunRequest, assistant: Assistant, caller: Caller, thread_id: str | None
+    ) -> tuple[Run, Thread | None]:
+        moment = self._clock.now()
+        now = timestamp(moment)
+        config = _merged_config(assistant, request)
+        context = _merged_context(assistant, request)
+        run = Run(
+            run_id=str(new_uuid7(moment)),
+            thread_id=thread_id or str(new_uuid7(moment)),
+            assistant_id=assistant.assistant_id,
+            graph_id=assistant.graph_id,
+            owner=caller.owner,
+            user_id=request.user_id,
+            multitask_strategy=request.multitask_strategy,
+            metadata={
+                **request.metadata,
+                "created_by": "system",
+                "graph_id": assistant.graph_id,
+                "assistant_id": assistant.assistant_id,
+            },
+            kwargs=RunKwargs(
+                input=request.input,
+                command=request.command,
+                config=config,
+                context=context or None,
+                stream_mode=request.stream_mode,
+                stream_subgraphs=request.stream_subgraphs,
+                stream_resumable=request.stream_resumable,
+                interrupt_before=request.interrupt_before,
+                interrupt_after=request.interrupt_after,
+                durability=request.durability,
+                webhook=request.webhook,
+                feedback_keys=request.feedback_keys,
+                on_disconnect=request.on_disconnect,
+                temporary=thread_id is None and request.on_completion == "delete",
+            ),
+            idempotency_key=request.idempotency_key,
+            due_at=timestamp(moment + timedelta(seconds=request.after_seconds)),
+            created_at=now,
+        )
+        if thread_id is not None and request.if_not_exists == "reject":
+            return run, None
+        thread = Thread(
+            run.thread_id, now, owner=caller.owner, user_id=request.user_id, graph_id=run.graph_id, updated_at=now
+        )
+        return run, replace(thread, status="busy")
+
+    async def _check(self, request: RunRequest, run: Run) -> None:
+        """Whatever would make the run fail before its first node is refused here."""
+        if request.after_seconds < 0:
+            raise InvalidError("after_seconds must not be negative.")
+        names_nodes = request.interrupt_before or request.interrupt_after or request.command
+        if names_nodes or not self._graphs.made_for_each_use(run.graph_id):
+            await self._check_graph(request, run)
+        checkpoint_id = run.kwargs.config.get("configurable", {}).get("checkpoint_id")
+        if checkpoint_id is not None:
+            await self._check_checkpoint(run)
+        if request.command is not None or request.input is None:
+            await self._check_continuation(run)
+
+    async def _check_continuation(self, run: Run) -> None:
+        configurable = run.kwargs.config.get("configurable", {})
+        at = {key: configurable[key] for key in ("checkpoint_id", "checkpoint_ns") if configurable.get(key)}
+        found = await self._saver.aget_tuple({"configurable": {"checkpoint_ns": "", **at, "thread_id": run.thread_id}})
+        async with self._graphs.bound(run.graph_id, run.kwargs.config) as graph:
+            require_pending_nodes(graph, run.graph_id, run.thread_id, found)
+
+    async def _check_graph(self, request: RunRequest, run: Run) -> None:
+        async with self._graphs.bound(run.graph_id, run.kwargs.config) as graph:
+            _check_nodes(graph, "interrupt_before", request.interrupt_before)
+            _check_nodes(graph, "interrupt_after", request.interrupt_after)
+            _check_nodes(graph, "command.goto", _targets((request.command or {}).get("goto")))
+            context_for(graph, run.kwargs.context, run.kwargs.config.get("configurable", {}))
+
+    async def _check_checkpoint(self, run: Run) -> None:
+        wanted = {key: run.kwargs.config["configurable"].get(key) for key in _CHECKPOINT_KEYS[:2]}
+        wanted = {"thread_id": run.thread_id, **wanted, "checkpoint_ns": wanted["checkpoint_ns"] or ""}
+        found = await self._saver.aget_tuple({"configurable": wanted})
+        if found is None or found.config["configurable"]["checkpoint_id"] != wanted["checkpoint_id"]:
+            raise NotFoundError(f"Checkpoint {wanted['checkpoint_id']} not found in thread {run.thread_id}")
+
+
+def _merged_config(assistant: Assistant, request: RunRequest) -> dict[str, Any]:
+    """The assistant's configuration with the request's over it; the checkpoint to start from joins `configurable`."""
+    given = request.config
+    configurable = {**assistant.config.get("configurable", {}), **given.get("configurable", {})}
+    if request.context and given.get("configurable"):
+        names = [key for key in given["configurable"] if key not in (*_CHECKPOINT_KEYS, "thread_id")]
+        if names:
+            raise BadRequestError("Give either context or config.configurable, not both.")
+    configurable.update(request.context or {})
+    configurable.update({key: value for key, value in request.checkpoint.items() if key in _CHECKPOINT_KEYS and value})
+    return {**assistant.config, **given, "configurable": configurable}
+
+
+def _merged_context(assistant: Assistant, request: RunRequest) -> dict[str, Any]:
+    """The assistant's context with the request's over it, by whichever of its two names the client knows it."""
+    given = request.config.get("configurable", {})
+    older = {key: value for key, value in given.items() if key in assistant.context}
+    return {**assistant.context, **older, **(request.context or {})}
+
+
+def _check_nodes(graph: Graph, key: str, names: list[str] | Literal["*"] | None) -> None:
+    if names is None or names == "*":
+        return
+    unknown = [name for name in names if name not in graph.nodes and name != END]
+    if unknown:
+        known = ", ".join(sorted(name for name in graph.nodes if not name.startswith("__")))
+        raise InvalidError(f"{key} names {', '.join(unknown)}, but this graph's nodes are: {known}")
+
+
+def _targets(goto: Any) -> list[str]:
+    """The nodes that a command's `goto` names: a name, a Send as an object with `node`, or a list of these."""
+    if goto is None:
+        return []
+    if isinstance(goto, list):
+        return [name for item in goto for name in _targets(item)]
+    name = goto.get("node") if isinstance(goto, dict) else goto
+    if not isinstance(name, str):
+        raise InvalidError("command.goto must be a node's name, an object with node and input, or a list of these.")
+    return [name]
+
+
+def _uuid_or_none(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

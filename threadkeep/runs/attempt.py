@@ -1,0 +1,102 @@
+"""What one attempt at a run shows while it goes on, and what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from langgraph.types import StateSnapshot
+
+from threadkeep import json
+from threadkeep.runs.accounting import Accounting
+from threadkeep.runs.run import Ending, Run
+from threadkeep.streams.event_log import EventLog
+from threadkeep.streams.frames import Frame, Frames, full_interrupt
+from threadkeep.streams.live import RunStream
+
+_PREVIEW_CHARACTERS = 200
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What one attempt has shown so far."""
+
+    run: Run
+    stream: RunStream
+    started: float
+    accounting: Accounting = field(default_factory=Accounting)
+    values: Any = None
+    interrupted: bool = False
+
+
+class Showing:
+    """Hands one attempt's parts to the event log.
+
+    Of a resumable run, a root `values` frame waits for the checkpoint that LangGraph tells of right after it: its id is
+    all that has to be stored. If anything else comes first, the frame is stored whole.
+    """
+
+    def __init__(self, event_log: EventLog, attempt: Attempt, frames: Frames) -> None:
+        self._log = event_log
+        self._attempt = attempt
+        self._frames = frames
+        self._held: list[Frame] = []
+
+    def show(self, part: Any) -> None:
+        root = not part["ns"]
+        self.let_go(part["data"] if root and part["type"] == "checkpoints" else None)
+        if not self._attempt.stream.wanted:
+            return
+        frames = list(self._frames.of(part))
+        if root and part["type"] == "values" and self._attempt.stream.resumable and not part.get("interrupts"):
+            self._held = frames
+        else:
+            self._append(frames)
+
+    def let_go(self, checkpoint: Any = None) -> None:
+        held, self._held = self._held, []
+        self._append(held, None if checkpoint is None else checkpoint["config"]["configurable"].get("checkpoint_id"))
+
+    def _append(self, frames: list[Frame], checkpoint_id: str | None = None) -> None:
+        for name, payload in frames:
+            self._log.append(
+                self._attempt.stream, name, payload, attempt=self._attempt.run.attempt, checkpoint_id=checkpoint_id
+            )
+
+
+def note_root(attempt: Attempt, part: Any) -> None:
+    if part["type"] == "values":
+        attempt.values = part["data"]
+        if part.get("interrupts"):
+            attempt.interrupted = True
+            attempt.values = {**json.to_jsonable(part["data"] or {})}
+            attempt.values["__interrupt__"] = [full_interrupt(item) for item in part["interrupts"]]
+    elif part["type"] == "updates" and isinstance(part["data"], dict) and "__interrupt__" in part["data"]:
+        attempt.interrupted = True
+
+
+def result_of(attempt: Attempt, ending: Ending) -> Any:
+    """What `wait` and `join` answer: the values, `{}` when cancelled, the error under `__error__`."""
+    if ending.error is not None:
+        return {"__error__": ending.error}
+    if ending.status == "interrupted":
+        return {}
+    return attempt.values
+
+
+def state_values(snapshot: StateSnapshot) -> Any:
+    """A stopped thread's values as its run would have answered them, with the questions that are open."""
+    values = json.to_jsonable(snapshot.values or {})
+    if snapshot.interrupts:
+        values["__interrupt__"] = [full_interrupt(item) for item in snapshot.interrupts]
+    return values
+
+
+def preview_of(values: Any) -> str | None:
+    """The last message's text, cut, for lists of threads."""
+    messages = values.get("messages") if isinstance(values, dict) else getattr(values, "messages", None)
+    if not isinstance(messages, list) or not messages:
+        return None
+    last = messages[-1]
+    text = getattr(last, "text", None) if not isinstance(last, dict) else last.get("content")
+    return str(text)[:_PREVIEW_CHARACTERS] if text else None

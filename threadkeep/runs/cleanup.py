@@ -1,0 +1,56 @@
+"""Carries out what was decided about a thread's checkpoints: undone runs, deleted threads.
+
+Each decision stands in the server's file first. It is done before the thread's next run starts, and whatever a crash
+left over is done at the next start.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from threadkeep.errors import UnsupportedError
+from threadkeep.storage.intents import Intent, Intents
+
+
+class Cleanup:
+    def __init__(self, intents: Intents, saver: BaseCheckpointSaver[Any]) -> None:
+        self._intents = intents
+        self._saver = saver
+
+    async def finish_all(self) -> int:
+        """Everything left over; how many things that were."""
+        left = self._intents.open_ones()
+        for intent in left:
+            await self._carry_out(intent)
+        return len(left)
+
+    async def finish_thread(self, thread_id: str) -> None:
+        for intent in self._intents.open_ones(thread_id):
+            await self._carry_out(intent)
+
+    async def delete_thread(self, thread_id: str) -> None:
+        """The thread with all that belongs to it: decided durably, then carried out in both files."""
+        await self._intents.add(Intent("delete_thread", thread_id))
+        await self.finish_thread(thread_id)
+
+    def require(self, method: str) -> None:
+        """`UnsupportedError` when the saver does not offer one of the optional methods of `BaseCheckpointSaver`."""
+        if not offers(self._saver, method):
+            raise UnsupportedError(
+                f"The configured checkpointer ({type(self._saver).__name__}) does not offer `{method}`."
+            )
+
+    async def _carry_out(self, intent: Intent) -> None:
+        match intent.kind:
+            case "delete_thread":
+                await self._saver.adelete_thread(intent.thread_id)
+            case "delete_run" if offers(self._saver, "adelete_for_runs"):
+                await self._saver.adelete_for_runs([str(intent.run_id)])
+        await self._intents.done(intent)
+
+
+def offers(saver: BaseCheckpointSaver[Any], method: str) -> bool:
+    """Whether the saver has its own version of a method that `BaseCheckpointSaver` only names."""
+    return getattr(type(saver), method) is not getattr(BaseCheckpointSaver, method)

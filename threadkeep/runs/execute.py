@@ -1,0 +1,318 @@
+"""One attempt at one run: drives the graph, shows what it does, and ends the run in one durable transaction.
+
+It never writes to a socket: readers follow the event log. It never concludes from a thread's state that a run is over
+(after a crash, `state.next` may be empty while a task's writes wait to be applied): the run's row says what is to do,
+and a run whose thread already holds checkpoints of its own goes on from the newest one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+from uuid import UUID
+
+import structlog
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.errors import GraphDrained
+from langgraph.runtime import RunControl
+
+from threadkeep.callers import EVERYONE
+from threadkeep.clock import Clock, timestamp
+from threadkeep.errors import ThreadkeepError, UnavailableError
+from threadkeep.graphs import Graph, Graphs, context_for
+from threadkeep.metrics import Metrics
+from threadkeep.runs.attempt import Attempt, Showing, note_root, preview_of, result_of, state_values
+from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.drift import require_pending_nodes
+from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.resume import graph_input, is_over, may_ask_again, position_of
+from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled_ending
+from threadkeep.settings import Settings
+from threadkeep.streams.event_log import EventLog
+from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes
+from threadkeep.streams.live import Event, RunStream
+from threadkeep.streams.traced import parts_with_events
+
+log = structlog.get_logger("threadkeep.runs")
+
+T = TypeVar("T")
+
+_RETRY_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    resuming: bool
+    """The thread's newest checkpoint is this run's own: go on from there, with no input."""
+
+
+class Executor:
+    def __init__(
+        self,
+        *,
+        queue: RunQueue,
+        event_log: EventLog,
+        graphs: Graphs,
+        saver: BaseCheckpointSaver[Any],
+        cleanup: Cleanup,
+        metrics: Metrics,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._queue = queue
+        self._log = event_log
+        self._graphs = graphs
+        self._saver = saver
+        self._cleanup = cleanup
+        self._metrics = metrics
+        self._clock = clock
+        self._settings = settings
+        self.stopping = False
+        """The server gives up on runs now; what cannot be stored at once is left for the next start."""
+
+    async def execute(self, run: Run, control: RunControl) -> None:
+        """Carry out one claimed attempt to its end, whatever that is.
+
+        Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
+        hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
+        """
+        stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
+        attempt = Attempt(run, stream, self._clock.monotonic())
+        bound = log.bind(run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
+        bound.info("run_started", attempt=run.attempt)
+        try:
+            ending = await self._attempt(attempt, control)
+        except GraphDrained:
+            await self._queue.release(run, now=self._now())
+            self._log.close(stream, None)
+            bound.info("run_released", attempt=run.attempt)
+            return
+        except asyncio.CancelledError:
+            action = await self._decided(run)
+            if action is None:
+                await self._give_back(run)
+                self._log.close(stream, None)
+                raise
+            ending = cancelled_ending(action)
+        except Exception as error:  # noqa: BLE001 - the border around one run: whatever a graph raises is its run's end
+            bound.warning("run_failed", error=type(error).__name__, exc_info=error)
+            ending = _failed({"error": type(error).__name__, "message": str(error)})
+        ending = await _uninterrupted(self._end(attempt, ending))
+        status = "rolled_back" if ending.rolled_back else ending.status
+        seconds = round(self._clock.monotonic() - attempt.started, 6)
+        self._metrics.run_ended(run.graph_id, status, seconds)
+        bound.info("run_ended", status=status, attempt=run.attempt, duration=seconds)
+
+    async def _attempt(self, attempt: Attempt, control: RunControl) -> Ending:
+        run = attempt.run
+        await self._cleanup.finish_thread(run.thread_id)
+        if run.cancel is not None:
+            return cancelled_ending(run.cancel)
+        beginning = await self._beginning(attempt)
+        if isinstance(beginning, Ending):
+            return beginning
+        self._log.append(
+            attempt.stream, "metadata", {"run_id": run.run_id, "attempt": run.attempt}, attempt=run.attempt
+        )
+        timeout = asyncio.timeout(self._settings.run_timeout_seconds)
+        try:
+            async with timeout:
+                await self._drive(attempt, control, resuming=beginning.resuming)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            message = f"The run took longer than {self._settings.run_timeout_seconds:g} s."
+            return _failed({"error": "RunTimeout", "message": message}, timeout=True)
+        return await self._ending_of(attempt)
+
+    async def _beginning(self, attempt: Attempt) -> Beginning | Ending:
+        """Where this attempt starts; an ending when there is nothing left to do, or no sense in trying."""
+        run = attempt.run
+        if run.attempt == 1 and not may_ask_again(run):
+            return Beginning(resuming=False)
+        async with self._graphs.bound(run.graph_id, self._config(attempt, resuming=False)) as graph:
+            position = await position_of(run, graph, self._saver)
+            if run.attempt > 1 and await is_over(run, position, graph):
+                attempt.interrupted = True
+                attempt.values = state_values(position.snapshot)
+                return await self._ending_of(attempt)
+            if run.attempt > 1:
+                require_pending_nodes(graph, run.graph_id, run.thread_id, position.found)
+        failed = await self._queue.note_attempt(run, progress=str(position))
+        if failed >= self._settings.max_attempts:
+            message = f"{failed} attempts in a row ended without any progress; the run is not tried again."
+            return _failed({"error": "PoisonRun", "message": message})
+        return Beginning(resuming=run.attempt > 1 and position.checkpoint_id is not None)
+
+    async def _drive(self, attempt: Attempt, control: RunControl, *, resuming: bool) -> None:
+        run = attempt.run
+        config = self._config(attempt, resuming=resuming)
+        context = run.kwargs.context
+        async with self._graphs.bound(run.graph_id, config, access="threads.create_run", context=context) as graph:
+            parts = self._parts(graph, attempt, config, control, None if resuming else graph_input(run))
+            shown = Showing(self._log, attempt, Frames(run.kwargs.stream_mode, subgraphs=run.kwargs.stream_subgraphs))
+            async for part in parts:
+                if not part["ns"]:
+                    note_root(attempt, part)
+                shown.show(part)
+                await self._log.room(attempt.stream)
+            shown.let_go()
+
+    def _parts(
+        self, graph: Graph, attempt: Attempt, config: RunnableConfig, control: RunControl, given: Any
+    ) -> AsyncIterator[Any]:
+        kwargs = attempt.run.kwargs
+        modes = langgraph_modes(kwargs.stream_mode)
+        may_stop = kwargs.interrupt_before or kwargs.interrupt_after
+        if may_stop or graph.interrupt_before_nodes or graph.interrupt_after_nodes:
+            modes = sorted({*modes, "updates"})  # only there does a stop without a value show
+        if kwargs.stream_resumable and "values" in kwargs.stream_mode and kwargs.durability != "exit":
+            modes = sorted({*modes, "checkpoints"})  # they tell the id that a values frame is stored as
+        options: dict[str, Any] = {
+            "context": context_for(graph, kwargs.context, kwargs.config.get("configurable", {})),
+            "stream_mode": modes,
+            "interrupt_before": kwargs.interrupt_before,
+            "interrupt_after": kwargs.interrupt_after,
+            "durability": self._durability(kwargs.durability),
+            "control": control,
+            "subgraphs": True,
+        }
+        if "events" in kwargs.stream_mode:
+            return parts_with_events(graph.astream_events(given, config, version="v2", **options), attempt.run.run_id)
+        parts: AsyncIterator[Any] = graph.astream(given, config, version="v2", **options)
+        return parts
+
+    def _durability(self, asked: Durability | None) -> Durability:
+        """A saver without `flush` cannot say when its background writes are safe, so it has to write in step."""
+        if hasattr(self._saver, "flush"):
+            return asked or "async"
+        return "exit" if asked == "exit" else "sync"
+
+    def _config(self, attempt: Attempt, *, resuming: bool) -> RunnableConfig:
+        run = attempt.run
+        given = run.kwargs.config
+        configurable = dict(given.get("configurable", {}))
+        if resuming:
+            for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
+                configurable.pop(key, None)  # a fork has happened; its newest checkpoint is the thread's
+        ids = {
+            "thread_id": run.thread_id,
+            "run_id": run.run_id,
+            "graph_id": run.graph_id,
+            "assistant_id": run.assistant_id,
+        }
+        if run.user_id is not None:
+            ids["user_id"] = run.user_id
+        config: RunnableConfig = {
+            "configurable": {**configurable, **ids},
+            "metadata": {**run.metadata, **ids},
+            "callbacks": [attempt.accounting],
+            "run_name": run.graph_id,
+            "run_id": UUID(run.run_id),
+            "tags": list(given.get("tags") or []),
+        }
+        if given.get("recursion_limit"):
+            config["recursion_limit"] = int(given["recursion_limit"])
+        return config
+
+    async def _ending_of(self, attempt: Attempt) -> Ending:
+        """A graph that ran to its end, or to a stop where somebody has to say something."""
+        if not attempt.interrupted:
+            return Ending("success", "idle")
+        async with self._graphs.bound(attempt.run.graph_id, attempt.run.kwargs.config) as graph:
+            state = await graph.aget_state({"configurable": {"thread_id": attempt.run.thread_id}})
+        interrupts = {task.id: [interrupt_record(item) for item in task.interrupts] for task in state.tasks}
+        return Ending(
+            "success",
+            "interrupted",
+            interrupts={task_id: found for task_id, found in interrupts.items() if found},
+            # The thread goes on from here; who asks for this run's answer later gets what it was.
+            outcome={
+                "checkpoint_id": state.config["configurable"].get("checkpoint_id"),
+                "interrupts": [full_interrupt(item) for item in state.interrupts],
+            },
+        )
+
+    async def _end(self, attempt: Attempt, ending: Ending) -> Ending:
+        """Make the end durable, then show it. The ending that counts is given back: a cancellation that was decided
+        while the run was ending wins over its success."""
+        run, stream = attempt.run, attempt.stream
+        if ending.error is not None:
+            self._log.append(stream, "error", ending.error, attempt=run.attempt)
+        await self._when_stored(self._flush, stream)
+        outcome = {
+            **ending.outcome,
+            "duration": round(self._clock.monotonic() - attempt.started, 6),
+            "usage": attempt.accounting.usage,
+            "tools_used": attempt.accounting.tools_used,
+        }
+        wanted = replace(ending, outcome=outcome, preview=preview_of(attempt.values))
+        settled = await self._when_stored(self._finish, attempt, wanted)
+        if settled is None:
+            self._log.close(stream, None)
+            return ending
+        await self._when_stored(self._cleanup.finish_thread, run.thread_id)
+        stream.result = result_of(attempt, settled)
+        self._log.close(stream, self._final(attempt, settled))
+        return settled
+
+    async def _finish(self, attempt: Attempt, ending: Ending) -> Ending | None:
+        final = self._final(attempt, ending) if attempt.stream.resumable else None
+        return await self._queue.finish(attempt.run, ending, now=self._now(), final=final)
+
+    def _final(self, attempt: Attempt, ending: Ending) -> Event:
+        run = attempt.run
+        return self._log.ending(attempt.stream, {"run_id": run.run_id, "status": ending.status}, attempt=run.attempt)
+
+    async def _flush(self, stream: RunStream) -> None:
+        """Everything the thread and its readers were given is on the disk before the end is reported."""
+        flush = getattr(self._saver, "flush", None)
+        if flush is not None:
+            await flush()
+        await self._log.flush(stream)
+
+    async def _when_stored(self, step: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """The step's result, however long the disk refuses it; only a stopping server gives up (the row says why)."""
+        while True:
+            try:
+                return await step(*arguments)
+            except UnavailableError as error:
+                if self.stopping:
+                    raise
+                log.error("end_not_stored", error=str(error))
+                await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _give_back(self, run: Run) -> None:
+        """A stop that could not wait for this run is not the run's fault, and does not count as a failed attempt."""
+        try:
+            await _uninterrupted(self._queue.release(run, now=self._now()))
+        except ThreadkeepError as error:
+            log.error("run_not_released", run_id=run.run_id, error=str(error))
+
+    async def _decided(self, run: Run) -> CancelAction | None:
+        try:
+            return (await self._queue.get(run.run_id, EVERYONE)).cancel
+        except ThreadkeepError:
+            return None
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())
+
+
+async def _uninterrupted(step: Coroutine[Any, Any, T]) -> T:
+    """Carry a step through although somebody cancels the run meanwhile: an end is never half an end."""
+    task = asyncio.ensure_future(step)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.done():
+                break
+    return task.result()
+
+
+def _failed(error: dict[str, str], *, timeout: bool = False) -> Ending:
+    return Ending("timeout" if timeout else "error", "error", error=error, thread_error=error)

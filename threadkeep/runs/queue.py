@@ -1,0 +1,385 @@
+"""The durable run queue: what was accepted, which run executes next, how each one ended.
+
+The rules it keeps, each in one transaction: a run is stored with its input before anybody is told of it; a thread has
+at most one running run, and its runs start in the order they were accepted; every start is counted before it happens;
+a run's end and its thread's status change together. How a run executes is `execute.py`'s business, when to ask
+`worker.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import apsw
+
+from threadkeep import json
+from threadkeep.callers import Caller
+from threadkeep.clock import timestamp
+from threadkeep.errors import ConflictError, NotFoundError
+from threadkeep.runs.records import COLUMNS, insert_run, run_from
+from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
+from threadkeep.storage.database import Database, Row
+from threadkeep.storage.intents import Intent, add_intent
+from threadkeep.storage.interactions import count_interaction
+from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread, set_status
+from threadkeep.streams.event_store import close_events
+from threadkeep.streams.live import Event
+
+NO_PROGRESS = "/0"
+"""What `runs.progress` says (see `resume.Position`) of a run that has neither made a checkpoint nor taken an answer."""
+
+# A delayed run that others have passed takes its place in the order when it starts: whoever follows a whole thread
+# counts on every run coming after those it has seen.
+_PASSED = """EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.thread_id AND other.seq > runs.seq
+                         AND other.attempt > 0)"""
+_KEPT_FOR_LATE_READERS = timedelta(minutes=2)
+_BY_KEY = f"SELECT {COLUMNS} FROM runs WHERE ifnull(owner, '') = ? AND idempotency_key = ?"
+
+_BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    run: Run
+    is_new: bool
+    to_stop: tuple[str, ...] = ()
+    """Running runs that must be told to stop; what their end does is already decided in their rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    pending: int
+    running: int
+
+
+class RunQueue:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def enqueue(
+        self, run: Run, caller: Caller, *, new_thread: Thread | None = None, durable: bool = True
+    ) -> Accepted:
+        """Store an accepted run and decide what its multitask strategy means now.
+
+        Without `durable` it returns at the commit, which a killed process keeps; `sync` then makes it safe from a power
+        cut, and only after that may anybody be told.
+        `new_thread` is made when the thread does not exist yet. A known idempotency key gives the run it made before.
+        Raises `NotFoundError` for a thread that is not there or not the caller's, `ConflictError` for `reject`.
+        """
+
+        def work(connection: apsw.Connection) -> Accepted:
+            if (known := _find_by_key(connection, run)) is not None:
+                return Accepted(known, is_new=False)
+            thread = _thread_for(connection, run, caller, new_thread)
+            to_stop = _make_way(connection, run)
+            insert_run(connection, run)
+            stamp = {"graph_id": run.graph_id, "assistant_id": run.assistant_id}
+            merge_metadata(connection, thread, stamp)
+            connection.execute(
+                """UPDATE threads SET status = 'busy', updated_at = ?, graph_id = ifnull(graph_id, ?), config = ?
+                   WHERE thread_id = ?""",
+                (run.created_at, run.graph_id, json.dumps_text(run.kwargs.config), run.thread_id),
+            )
+            return Accepted(run, True, to_stop)
+
+        return await self._database.write(work, durable=durable)
+
+    async def sync(self) -> None:
+        """Return once every accepted run is safe from a power cut."""
+        await self._database.sync()
+
+    async def claim(self, *, now: str, limit: int, full_graphs: Sequence[str] = ()) -> list[Run]:
+        """Start up to `limit` due runs on idle threads, rescued ones first, then in order of acceptance."""
+
+        def work(connection: apsw.Connection) -> list[Run]:
+            rows = connection.execute(
+                """SELECT seq FROM runs AS r
+                   WHERE status = 'pending' AND due_at <= :now
+                     AND graph_id NOT IN (SELECT value FROM json_each(:full))
+                     AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'running')
+                     AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'pending'
+                                       AND seq < r.seq AND due_at <= :now)
+                   ORDER BY attempt = 0, seq LIMIT :limit""",
+                {"now": now, "full": json.dumps_text(list(full_graphs)), "limit": limit},
+            ).fetchall()
+            return [
+                run_from(row)
+                for (seq,) in rows
+                for row in connection.execute(
+                    f"""UPDATE runs SET status = 'running', attempt = attempt + 1, updated_at = ?,
+                            started_at = ifnull(started_at, ?), seq = CASE WHEN attempt = 0 AND {_PASSED}
+                                THEN (SELECT max(seq) FROM runs) + 1 ELSE seq END
+                        WHERE seq = ? RETURNING {COLUMNS}""",
+                    (now, now, seq),
+                )
+            ]
+
+        if self._database.read_one("SELECT 1 FROM runs WHERE status = 'pending' LIMIT 1") is None:
+            return []
+        return await self._database.write(work, durable=False)
+
+    async def note_attempt(self, run: Run, *, progress: str) -> int:
+        """Compare a repeated attempt's starting point with the last one's; how many starts in a row got nowhere."""
+        failed = run.failed_attempts + 1 if run.attempt > 1 and progress == (run.progress or NO_PROGRESS) else 0
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(
+                "UPDATE runs SET failed_attempts = ?, progress = ? WHERE run_id = ? AND attempt = ?",
+                (failed, progress, run.run_id, run.attempt),
+            )
+
+        await self._database.write(work)
+        return failed
+
+    async def finish(self, run: Run, ending: Ending, *, now: str, final: Event | None = None) -> Ending | None:
+        """End the run, settle its thread and store its terminal event, if it has one to keep.
+
+        Gives back the ending that counts: a cancellation decided before this moment wins over what the graph came to.
+        None when this attempt no longer holds the run: then nothing was changed.
+        """
+
+        def work(connection: apsw.Connection) -> Ending | None:
+            held: list[Row] = connection.execute(
+                "SELECT cancel FROM runs WHERE run_id = ? AND attempt = ? AND status = 'running'",
+                (run.run_id, run.attempt),
+            ).fetchall()
+            if not held:
+                return None
+            action = held[0][0]
+            settled = ending
+            if action is not None and ending.status != "interrupted":
+                settled = replace(cancelled_ending(action), outcome=ending.outcome, preview=ending.preview)
+            _store_end(connection, run, settled, now, final)
+            return settled
+
+        return await self._database.write(work)
+
+    async def request_cancel(self, run: Run, action: CancelAction, *, now: str) -> RunStatus | None:
+        """Decide that an active run stops; a pending one ends at once.
+
+        Gives the status in which it was found, or None when it had already ended.
+        """
+
+        def work(connection: apsw.Connection) -> RunStatus | None:
+            found: list[Row] = connection.execute(
+                "SELECT status FROM runs WHERE run_id = ? AND status IN ('pending', 'running')", (run.run_id,)
+            ).fetchall()
+            if not found:
+                return None
+            status: RunStatus = found[0][0]
+            if status == "running":
+                connection.execute("UPDATE runs SET cancel = ? WHERE run_id = ?", (action, run.run_id))
+            else:
+                _end_pending(connection, run.run_id, action, now)
+                settle_if_idle(connection, run.thread_id, now)
+            return status
+
+        return await self._database.write(work)
+
+    async def release(self, run: Run, *, now: str) -> None:
+        """Put back a run that a stopping server gave up at a super-step border; that start does not count."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(
+                """UPDATE runs SET status = 'pending', failed_attempts = -1, updated_at = ?
+                   WHERE run_id = ? AND attempt = ? AND status = 'running'""",
+                (now, run.run_id, run.attempt),
+            )
+
+        await self._database.write(work)
+
+    async def rescue(self, *, now: str) -> int:
+        """After a crash, before anything is claimed: offer again what was running. How many runs that were."""
+
+        def work(connection: apsw.Connection) -> int:
+            connection.execute("UPDATE runs SET status = 'pending', updated_at = ? WHERE status = 'running'", (now,))
+            return connection.changes()
+
+        return await self._database.write(work)
+
+    async def get(self, run_id: str, caller: Caller, *, thread_id: str | None = None) -> Run:
+        row = self._database.read_one(
+            f"""SELECT {COLUMNS} FROM runs WHERE run_id = :run AND (:thread IS NULL OR thread_id = :thread)
+                AND (:owner IS NULL OR owner = :owner)""",
+            {"run": run_id, "thread": thread_id, "owner": caller.owner},
+        )
+        if row is None:
+            raise NotFoundError(f"Run with ID {run_id} not found")
+        return run_from(row)
+
+    async def by_key(self, idempotency_key: str, caller: Caller) -> Run | None:
+        """The run that a request with this key made, if there was one."""
+        row = self._database.read_one(_BY_KEY, (caller.owner or "", idempotency_key))
+        return None if row is None else run_from(row)
+
+    async def list_runs(
+        self, thread_id: str, caller: Caller, *, limit: int = 10, offset: int = 0, status: RunStatus | None = None
+    ) -> list[Run]:
+        """A thread's runs, newest first."""
+        rows = self._database.read(
+            f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND (:owner IS NULL OR owner = :owner)
+                AND (:status IS NULL OR status = :status) ORDER BY seq DESC LIMIT :limit OFFSET :offset""",
+            {"thread": thread_id, "owner": caller.owner, "status": status, "limit": limit, "offset": offset},
+        )
+        return [run_from(row) for row in rows]
+
+    def sequence(self, run_id: str) -> int | None:
+        """The place of a run in the order of acceptance."""
+        row = self._database.read_one("SELECT seq FROM runs WHERE run_id = ?", (run_id,))
+        return None if row is None else int(row[0])
+
+    async def runs_from(self, thread_id: str, caller: Caller, *, sequence: int = 0) -> list[Run]:
+        """A thread's runs from a place in the order of acceptance on, in that order."""
+        rows = self._database.read(
+            f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND seq >= :seq
+                AND (:owner IS NULL OR owner = :owner) ORDER BY seq""",
+            {"thread": thread_id, "seq": sequence, "owner": caller.owner},
+        )
+        return [run_from(row) for row in rows]
+
+    async def active_runs(self, caller: Caller, *, status: RunStatus | None = None) -> list[Run]:
+        """All pending and running runs (or those of one of these statuses), in order of acceptance."""
+        rows = self._database.read(
+            f"""SELECT {COLUMNS} FROM runs WHERE status IN ('pending', 'running')
+                AND (:status IS NULL OR status = :status) AND (:owner IS NULL OR owner = :owner) ORDER BY seq""",
+            {"owner": caller.owner, "status": status},
+        )
+        return [run_from(row) for row in rows]
+
+    async def delete(self, run: Run, *, now: str) -> None:
+        """Forget an ended run with its checkpoints."""
+
+        def work(connection: apsw.Connection) -> None:
+            add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
+            connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
+            settle_if_idle(connection, run.thread_id, now)
+
+        await self._database.write(work)
+
+    async def next_due(self, *, now: str) -> str | None:
+        """When the earliest delayed run becomes due, if one waits for its time."""
+        row = self._database.read_one("SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (now,))
+        return None if row is None else row[0]
+
+    async def depth(self) -> QueueDepth:
+        rows: dict[str, int] = dict(
+            self._database.read("SELECT status, count(*) FROM runs WHERE status IN ('pending', 'running') GROUP BY 1")
+        )
+        return QueueDepth(pending=rows.get("pending", 0), running=rows.get("running", 0))
+
+
+def settle_if_idle(connection: apsw.Connection, thread_id: str, now: str) -> None:
+    """A thread whose last active run went away without an ending of its own is idle again."""
+    connection.execute(
+        """UPDATE threads SET status = CASE WHEN interrupts != '{}' THEN 'interrupted' ELSE 'idle' END, updated_at = ?
+           WHERE thread_id = ? AND status = 'busy'
+             AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = threads.thread_id
+                               AND status IN ('pending', 'running'))""",
+        (now, thread_id),
+    )
+
+
+def _find_by_key(connection: apsw.Connection, run: Run) -> Run | None:
+    if run.idempotency_key is None:
+        return None
+    row = connection.execute(_BY_KEY, (run.owner or "", run.idempotency_key)).fetchone()
+    return None if row is None else run_from(row)
+
+
+def _thread_for(connection: apsw.Connection, run: Run, caller: Caller, new_thread: Thread | None) -> Thread:
+    try:
+        return owned_thread(connection, run.thread_id, caller)
+    except NotFoundError:
+        if new_thread is None:
+            raise
+        # Somebody else's thread of that id is as good as absent to this caller, but its id is taken.
+        if connection.execute("SELECT 1 FROM threads WHERE thread_id = ?", (run.thread_id,)).fetchone():
+            raise
+        insert_thread(connection, new_thread)
+        return new_thread
+
+
+def _make_way(connection: apsw.Connection, run: Run) -> tuple[str, ...]:
+    active: list[Row] = connection.execute(
+        "SELECT run_id, status FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') ORDER BY seq",
+        (run.thread_id,),
+    ).fetchall()
+    if not active or run.multitask_strategy == "enqueue":
+        return ()
+    if run.multitask_strategy == "reject":
+        raise ConflictError(_BUSY)
+    for run_id, status in active:
+        if status == "pending":
+            _end_pending(connection, run_id, run.multitask_strategy, run.created_at)
+        else:
+            connection.execute("UPDATE runs SET cancel = ? WHERE run_id = ?", (run.multitask_strategy, run_id))
+    return tuple(run_id for run_id, status in active if status == "running")
+
+
+def _end_pending(connection: apsw.Connection, run_id: str, action: str, now: str) -> None:
+    """A run that waits is stopped at once. One that has started before (rescued, released) may own checkpoints."""
+    if action == "rollback":
+        query = "SELECT thread_id FROM runs WHERE run_id = ? AND attempt > 0"
+        for (thread_id,) in connection.execute(query, (run_id,)).fetchall():
+            add_intent(connection, Intent("delete_run", str(thread_id), run_id))
+        connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+    else:
+        connection.execute(
+            "UPDATE runs SET status = 'interrupted', cancel = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
+            (action, now, now, run_id),
+        )
+
+
+def _store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
+    if ending.rolled_back:
+        add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
+        connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
+    else:
+        _store_ending(connection, run, ending, now)
+        if final is not None:
+            close_events(connection, run.run_id, final)
+    _settle_thread(connection, run, ending, now)
+    count_interaction(
+        connection,
+        graph_id=run.graph_id,
+        user_id=run.user_id,
+        success=ending.status == "success",
+        seconds=float(ending.outcome.get("duration", 0.0)),
+    )
+    if run.kwargs.temporary and run.kwargs.stream_resumable:
+        # Whoever lost the connection may still come for the rest; then it goes as threads do whose time has come.
+        gone = timestamp(datetime.fromisoformat(now) + _KEPT_FOR_LATE_READERS)
+        connection.execute("UPDATE threads SET expires_at = ? WHERE thread_id = ?", (gone, run.thread_id))
+    elif run.kwargs.temporary:
+        add_intent(connection, Intent("delete_thread", run.thread_id))
+
+
+def _store_ending(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+    connection.execute(
+        "UPDATE runs SET status = ?, error = ?, outcome = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
+        (
+            ending.status,
+            None if ending.error is None else json.dumps_text(ending.error),
+            json.dumps_text(ending.outcome),
+            now,
+            now,
+            run.run_id,
+        ),
+    )
+
+
+def _settle_thread(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+    waiting = connection.execute(
+        "SELECT 1 FROM runs WHERE thread_id = ? AND status = 'pending' LIMIT 1", (run.thread_id,)
+    ).fetchone()
+    set_status(
+        connection,
+        run.thread_id,
+        status="busy" if waiting else ending.thread_status,
+        now=now,
+        interrupts=ending.interrupts,
+        error=ending.thread_error,
+        preview=ending.preview,
+    )

@@ -1,0 +1,70 @@
+"""A run as a row of the `runs` table, both ways."""
+
+from __future__ import annotations
+
+import apsw
+
+from threadkeep import json
+from threadkeep.runs.run import Run, RunKwargs
+from threadkeep.storage.database import Row
+
+COLUMNS = """run_id, thread_id, assistant_id, graph_id, owner, user_id, status, multitask_strategy, metadata, kwargs,
+    idempotency_key, due_at, attempt, failed_attempts, progress, cancel, error, outcome, created_at, updated_at,
+    started_at, ended_at"""
+
+
+def insert_run(connection: apsw.Connection, run: Run) -> None:
+    connection.execute(
+        f"INSERT INTO runs ({COLUMNS}) VALUES ({', '.join('?' * 22)})",
+        (
+            run.run_id,
+            run.thread_id,
+            run.assistant_id,
+            run.graph_id,
+            run.owner,
+            run.user_id,
+            run.status,
+            run.multitask_strategy,
+            json.dumps_text(run.metadata),
+            json.dumps_text(run.kwargs),
+            run.idempotency_key,
+            run.due_at or run.created_at,
+            run.attempt,
+            run.failed_attempts,
+            run.progress,
+            run.cancel,
+            None if run.error is None else json.dumps_text(run.error),
+            json.dumps_text(run.outcome),
+            run.created_at,
+            run.updated_at or run.created_at,
+            run.started_at,
+            run.ended_at,
+        ),
+    )
+
+
+def run_from(row: Row) -> Run:
+    return Run(
+        run_id=row[0],
+        thread_id=row[1],
+        assistant_id=row[2],
+        graph_id=row[3],
+        owner=row[4],
+        user_id=row[5],
+        status=row[6],
+        multitask_strategy=row[7],
+        metadata=json.loads(row[8]),
+        kwargs=RunKwargs(**json.loads(row[9])),
+        idempotency_key=row[10],
+        due_at=row[11],
+        attempt=row[12],
+        failed_attempts=row[13],
+        progress=row[14],
+        cancel=row[15],
+        error=None if row[16] is None else json.loads(row[16]),
+        outcome=json.loads(row[17]),
+        created_at=row[18],
+        updated_at=row[19],
+        started_at=row[20],
+        ended_at=row[21],
+    )

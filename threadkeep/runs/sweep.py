@@ -1,0 +1,74 @@
+"""What goes by itself when its time has come: old events, threads past their time to live."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from threadkeep.clock import Clock, timestamp
+from threadkeep.errors import ThreadkeepError
+from threadkeep.runs.cleanup import Cleanup, offers
+from threadkeep.settings import Settings
+from threadkeep.storage.threads import Thread, Threads
+from threadkeep.streams.event_store import EventStore
+
+log = structlog.get_logger("threadkeep.sweep")
+
+_PAGE = 100
+
+
+class Sweep:
+    def __init__(
+        self,
+        *,
+        threads: Threads,
+        events: EventStore,
+        cleanup: Cleanup,
+        saver: BaseCheckpointSaver[Any],
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._threads = threads
+        self._events = events
+        self._cleanup = cleanup
+        self._saver = saver
+        self._clock = clock
+        self._settings = settings
+
+    async def serve(self) -> None:
+        """Sweep now and then until cancelled; what fails is tried again the next time."""
+        while True:
+            try:
+                await self.once()
+            except ThreadkeepError as error:
+                log.warning("sweep_failed", error=str(error))
+            await asyncio.sleep(self._settings.sweep_seconds)
+
+    async def once(self) -> None:
+        now = self._clock.now()
+        forgotten = await self._events.forget_old(
+            ended_before=timestamp(now - timedelta(hours=self._settings.event_retention_hours)),
+            thread_bytes=self._settings.event_bytes_per_thread,
+        )
+        expired = 0
+        while threads := await self._threads.expired(now=timestamp(now), limit=_PAGE):
+            for thread in threads:
+                await self._expire(thread)
+            expired += len(threads)
+        if forgotten or expired:
+            log.info("swept", forgotten_streams=forgotten, expired_threads=expired)
+
+    async def _expire(self, thread: Thread) -> None:
+        strategy = (thread.ttl or {}).get("strategy", "delete")
+        if strategy == "keep_latest" and offers(self._saver, "aprune"):
+            await self._saver.aprune([thread.thread_id], strategy="keep_latest")
+            await self._threads.postpone_expiry(thread.thread_id)
+        elif strategy == "keep_latest":
+            log.warning("ttl_not_enforced", thread_id=thread.thread_id, reason="the checkpointer has no `aprune`")
+            await self._threads.postpone_expiry(thread.thread_id)
+        else:
+            await self._cleanup.delete_thread(thread.thread_id)

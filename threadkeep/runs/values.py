@@ -1,0 +1,50 @@
+"""A thread's values as they were: for frames stored as a checkpoint's id, and for runs that ended a while ago."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+
+from threadkeep import json
+from threadkeep.callers import EVERYONE
+from threadkeep.graphs import Graphs
+from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.run import Run
+from threadkeep.streams.live import GapError
+
+
+class Values:
+    def __init__(self, queue: RunQueue, graphs: Graphs, saver: BaseCheckpointSaver[Any]) -> None:
+        self._saver = saver
+        self._queue = queue
+        self._graphs = graphs
+
+    async def at(self, run_id: str, checkpoint_id: str) -> bytes:
+        """The JSON of the values at a checkpoint of the run's thread; `GapError` when the checkpoint is gone."""
+        run = await self._queue.get(run_id, EVERYONE)
+        where = {"thread_id": run.thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
+        async with self._graphs.bound(run.graph_id) as graph:
+            snapshot = await graph.aget_state({"configurable": where})
+        if snapshot.created_at is None:
+            raise GapError("A checkpoint that this stream refers to has been deleted; read the thread's state instead.")
+        return json.dumps(snapshot.values)
+
+    async def of_ended(self, run: Run) -> Any:
+        """The values that a run ended with, and the questions it ended on."""
+        where = {"thread_id": run.thread_id, "checkpoint_ns": ""}
+        checkpoint_id = run.outcome.get("checkpoint_id") or await self._last_checkpoint(run)
+        if checkpoint_id is not None:
+            where["checkpoint_id"] = checkpoint_id
+        async with self._graphs.reading(run.graph_id, run.kwargs.config) as graph:
+            snapshot = await graph.aget_state({"configurable": where})
+        values = json.to_jsonable(snapshot.values or {})
+        if run.outcome.get("interrupts") and isinstance(values, dict):
+            values["__interrupt__"] = run.outcome["interrupts"]
+        return values
+
+    async def _last_checkpoint(self, run: Run) -> str | None:
+        """The newest checkpoint the run made; none when it made none, or when it is no longer kept."""
+        config: Any = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+        found = [item async for item in self._saver.alist(config, filter={"run_id": run.run_id}, limit=1)]
+        return str(found[0].config["configurable"]["checkpoint_id"]) if found else None

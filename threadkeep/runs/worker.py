@@ -1,0 +1,135 @@
+"""Who runs next: fills free places from the queue the moment there is a reason to, and stops what must stop.
+
+It is told in memory when a run was accepted or ended; looking by itself now and then is only the safety net.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from langgraph.runtime import RunControl
+
+from threadkeep.clock import Clock, timestamp
+from threadkeep.errors import ThreadkeepError
+from threadkeep.runs.execute import Executor
+from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.run import Run
+from threadkeep.settings import Settings
+
+log = structlog.get_logger("threadkeep.worker")
+
+_LOOK_EVERY_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Running:
+    run: Run
+    control: RunControl
+    task: asyncio.Task[None] | None = None
+    started: bool = False
+
+
+class Worker:
+    def __init__(self, queue: RunQueue, executor: Executor, clock: Clock, settings: Settings) -> None:
+        self._queue = queue
+        self._executor = executor
+        self._clock = clock
+        self._settings = settings
+        self._running: dict[str, _Running] = {}
+        self._wanted = asyncio.Event()
+        self.draining = False
+
+    def wake(self) -> None:
+        """There may be something to start."""
+        self._wanted.set()
+
+    def stop_run(self, run_id: str) -> None:
+        """Interrupt a running attempt now; its row says what that means."""
+        running = self._running.get(run_id)
+        if running is None or running.task is None:
+            return
+        if running.started:
+            running.task.cancel()
+        else:
+            # A task cancelled before its first step never runs, and so would never end its run.
+            asyncio.get_running_loop().call_soon(self.stop_run, run_id)
+
+    async def serve(self) -> None:
+        """Start runs until cancelled."""
+        self.wake()
+        while True:
+            try:
+                async with asyncio.timeout(await self._seconds_to_wait()):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            try:
+                await self._fill()
+            except ThreadkeepError as error:
+                log.error("claim_failed", error=str(error))
+                await asyncio.sleep(1)
+                self.wake()
+
+    async def _fill(self) -> None:
+        # With a limit on each graph, one at a time, so that a limit is known before the next run is chosen.
+        step = 1 if self._settings.max_runs_per_graph else self._settings.max_concurrent_runs
+        while not self.draining and (places := self._settings.max_concurrent_runs - len(self._running)) > 0:
+            limit = min(places, step)
+            claimed = await self._queue.claim(now=self._now(), limit=limit, full_graphs=self._full_graphs())
+            for run in claimed:
+                self._start(run)
+            if len(claimed) < limit:
+                return
+
+    def _start(self, run: Run) -> None:
+        running = self._running[run.run_id] = _Running(run, RunControl())
+        running.task = asyncio.create_task(self._carry_out(running), name=f"run {run.run_id}")
+        running.task.add_done_callback(lambda task: self._ended(run.run_id, task))
+
+    async def _carry_out(self, running: _Running) -> None:
+        running.started = True
+        await self._executor.execute(running.run, running.control)
+
+    def _full_graphs(self) -> list[str]:
+        limit = self._settings.max_runs_per_graph
+        counts = Counter(running.run.graph_id for running in self._running.values())
+        return [graph_id for graph_id, count in counts.items() if limit and count >= limit]
+
+    def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
+        self._running.pop(run_id, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The end of a run could not be stored. Its row still says running: the next start takes it up again.
+            log.error("run_not_ended", run_id=run_id, exc_info=error)
+        self.wake()
+
+    async def _seconds_to_wait(self) -> float:
+        due = await self._queue.next_due(now=self._now())
+        if due is None:
+            return _LOOK_EVERY_SECONDS
+        seconds = (datetime.fromisoformat(due) - self._clock.now()).total_seconds()
+        return min(max(seconds, 0.001), _LOOK_EVERY_SECONDS)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Start nothing more; let runs reach a super-step border within the grace, and give up on the rest."""
+        self.draining = True
+        for running in self._running.values():
+            running.control.request_drain("shutdown")
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace_seconds)
+            self._executor.stopping = True
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    @property
+    def running_count(self) -> int:
+        return len(self._running)
+
+    def _now(self) -> str:
+        return timestamp(self._clock.now())

@@ -1,0 +1,63 @@
+"""Work that spans the server's file and the checkpointer's: written with the decision, redone until it is done.
+
+Each kind is idempotent, so that a crash between the two files costs nothing but a second try at the next start.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import apsw
+
+from threadkeep.storage.database import Database
+
+IntentKind = Literal["delete_thread", "delete_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    kind: IntentKind
+    thread_id: str
+    run_id: str | None = None
+    intent_id: int = 0
+
+
+class Intents:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open_ones(self, thread_id: str | None = None) -> list[Intent]:
+        """Everything (or everything of one thread) that is decided and not yet done, in order."""
+        rows = self._database.read(
+            """SELECT kind, thread_id, run_id, intent_id FROM intents WHERE :thread IS NULL OR thread_id = :thread
+               ORDER BY intent_id""",
+            {"thread": thread_id},
+        )
+        return [Intent(*row) for row in rows]
+
+    async def add(self, intent: Intent) -> int:
+        """Its id, by which it may be struck out again."""
+        return await self._database.write(lambda connection: add_intent(connection, intent))
+
+    async def done(self, intent: Intent) -> None:
+        """Strike it out; of a deleted thread, this is also where its row goes."""
+
+        def work(connection: apsw.Connection) -> None:
+            if intent.kind == "delete_thread":
+                connection.execute("DELETE FROM threads WHERE thread_id = ?", (intent.thread_id,))
+            connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent.intent_id,))
+
+        await self._database.write(work)
+
+
+def add_intent(connection: apsw.Connection, intent: Intent) -> int:
+    connection.execute(
+        "INSERT INTO intents (kind, thread_id, run_id) VALUES (?, ?, ?)", (intent.kind, intent.thread_id, intent.run_id)
+    )
+    return connection.last_insert_rowid()
+
+
+def strike_out(connection: apsw.Connection, intent_id: int) -> None:
+    """It was not to be: what it would have undone is there to stay."""
+    connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent_id,))

@@ -1,0 +1,43 @@
+"""Totals of ended runs, kept as they end: never a scan over the runs, however many there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+from threadkeep.storage.database import Database
+
+
+def count_interaction(
+    connection: apsw.Connection, *, graph_id: str, user_id: str | None, success: bool, seconds: float
+) -> None:
+    connection.execute(
+        """INSERT INTO interaction_totals VALUES (?, ?, 1, ?, ?)
+           ON CONFLICT DO UPDATE SET interactions = interactions + 1, successes = successes + excluded.successes,
+               duration_seconds = duration_seconds + excluded.duration_seconds""",
+        (graph_id, user_id or "", int(success), seconds),
+    )
+
+
+async def interaction_totals(database: Database) -> dict[str, Any]:
+    """`total_interactions`, `success_rate`, `avg_duration_seconds`: in all, per graph, per user that was named."""
+    rows = database.read(
+        "SELECT graph_id, user_id, interactions, successes, duration_seconds FROM interaction_totals ORDER BY 1, 2"
+    )
+    graphs = sorted({row[0] for row in rows})
+    users = sorted({row[1] for row in rows if row[1]})
+    return {
+        **_summary(rows),
+        "graphs": {graph: _summary([row for row in rows if row[0] == graph]) for graph in graphs},
+        "users": {user: _summary([row for row in rows if row[1] == user]) for user in users},
+    }
+
+
+def _summary(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    total = sum(row[2] for row in rows)
+    return {
+        "total_interactions": total,
+        "success_rate": round(sum(row[3] for row in rows) / total, 6) if total else None,
+        "avg_duration_seconds": round(sum(row[4] for row in rows) / total, 6) if total else None,
+    }

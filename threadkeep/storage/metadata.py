@@ -1,0 +1,57 @@
+"""Metadata as an indexed side table: every leaf of the JSON object is one (path, value) pair.
+
+A filter means containment, as Postgres' `@>` has it: every leaf of the filter must be among the leaves of the row. Then
+a filtered search, and its true total, is an index look-up however many rows there are. Array elements share one path
+(`[]`), so `{"tags": ["a"]}` finds every row whose tags hold "a"; arrays of objects are matched leaf by leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import apsw
+
+from threadkeep import json
+
+_ARRAY = "[]"
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Each leaf as (JSON array of keys, JSON value); an empty object or array is a leaf of its own."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from leaves(item, (*path, str(key)))
+    elif isinstance(value, list) and value:
+        for item in value:
+            yield from leaves(item, (*path, _ARRAY))
+    else:
+        yield json.dumps_text(path), json.dumps_text(value)
+
+
+def store_leaves(connection: apsw.Connection, thread_id: str, metadata: dict[str, Any]) -> None:
+    connection.execute("DELETE FROM thread_metadata WHERE thread_id = ?", (thread_id,))
+    rows = {(path, value, thread_id) for path, value in leaves(metadata) if path != "[]"}
+    if rows:
+        connection.executemany("INSERT INTO thread_metadata VALUES (?, ?, ?)", rows)
+
+
+def containment(metadata: dict[str, Any]) -> tuple[list[str], list[Any]]:
+    """SQL conditions on a `threads` row, and their arguments, for a metadata filter."""
+    conditions: list[str] = []
+    arguments: list[Any] = []
+    for path, value in leaves(metadata):
+        if value in ("{}", "[]"):
+            continue  # everything contains an empty object
+        conditions.append("thread_id IN (SELECT thread_id FROM thread_metadata WHERE path = ? AND value = ?)")
+        arguments += (path, value)
+    return conditions, arguments
+
+
+def contains(row: Any, wanted: Any) -> bool:
+    """Containment of one JSON value in another, for rows that are few enough to look at one by one."""
+    if isinstance(wanted, dict):
+        return isinstance(row, dict) and all(key in row and contains(row[key], item) for key, item in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(row, list) and all(any(contains(have, item) for have in row) for item in wanted)
+    return bool(row == wanted) and type(row) is type(wanted)

@@ -1,0 +1,347 @@
+"""The threads table: what is listed, searched and counted about threads. Their state is the checkpointer's business."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, get_args
+
+import apsw
+
+from threadkeep import json
+from threadkeep.callers import Caller
+from threadkeep.clock import timestamp
+from threadkeep.errors import ConflictError, NotFoundError
+from threadkeep.storage.database import Database, Row
+from threadkeep.storage.intents import strike_out
+from threadkeep.storage.metadata import containment, store_leaves
+
+ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
+"""idle: nothing to do. busy: a run is pending or running. interrupted: waits for an answer. error: its run failed."""
+THREAD_STATUSES: tuple[str, ...] = get_args(ThreadStatus)
+
+SORT_COLUMNS = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
+
+_COLUMNS = """thread_id, owner, user_id, graph_id, status, metadata, config, interrupts, error, preview, ttl,
+    expires_at, created_at, updated_at, state_updated_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    thread_id: str
+    created_at: str
+    owner: str | None = None
+    user_id: str | None = None
+    graph_id: str | None = None
+    status: ThreadStatus = "idle"
+    metadata: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    interrupts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    error: dict[str, Any] | None = None
+    preview: str | None = None
+    ttl: dict[str, Any] | None = None
+    expires_at: str | None = None
+    updated_at: str = ""
+    state_updated_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadQuery:
+    """Conditions that all must hold; an empty query finds every thread of the caller."""
+
+    ids: Sequence[str] | None = None
+    metadata: dict[str, Any] | None = None
+    status: ThreadStatus | None = None
+    user_id: str | None = None
+    sort_by: str = "updated_at"
+    descending: bool = True
+    limit: int = 10
+    offset: int = 0
+
+
+class Threads:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def create(self, thread: Thread, *, keep_existing: bool) -> Thread:
+        """Store a new thread. One with that id already there: itself when `keep_existing`, else `ConflictError`."""
+
+        def work(connection: apsw.Connection) -> Thread:
+            present = find_thread(connection, thread.thread_id)
+            if present is None:
+                insert_thread(connection, thread)
+                return thread
+            if keep_existing and present.owner == thread.owner:
+                return present
+            raise ConflictError(f"Thread with ID {thread.thread_id} already exists")
+
+        return await self._database.write(work)
+
+    async def get(self, thread_id: str, caller: Caller) -> Thread:
+        row = self._database.read_one(
+            f"SELECT {_COLUMNS} FROM threads WHERE thread_id = :id AND (:owner IS NULL OR owner = :owner)",
+            {"id": thread_id, "owner": caller.owner},
+        )
+        if row is None:
+            raise missing(thread_id)
+        return _thread(row)
+
+    async def search(self, query: ThreadQuery, caller: Caller) -> list[Thread]:
+        assert query.sort_by in SORT_COLUMNS
+        where, arguments = _where(query, caller)
+        direction = "DESC" if query.descending else "ASC"
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM threads {where} ORDER BY {query.sort_by} {direction}, thread_id {direction}"
+            " LIMIT ? OFFSET ?",
+            (*arguments, query.limit, query.offset),
+        )
+        return [_thread(row) for row in rows]
+
+    async def count(self, query: ThreadQuery, caller: Caller) -> int:
+        where, arguments = _where(query, caller)
+        row = self._database.read_one(f"SELECT count(*) FROM threads {where}", arguments)
+        assert row is not None
+        return int(row[0])
+
+    async def patch(
+        self,
+        thread_id: str,
+        caller: Caller,
+        *,
+        now: str,
+        metadata: dict[str, Any],
+        ttl: tuple[dict[str, Any], str | None] | None = None,
+    ) -> Thread:
+        """Merge `metadata` into the thread's, and set its `ttl` (what was asked, when it expires) if given."""
+
+        def work(connection: apsw.Connection) -> Thread:
+            thread = owned_thread(connection, thread_id, caller)
+            merge_metadata(connection, thread, metadata)
+            connection.execute("UPDATE threads SET updated_at = ? WHERE thread_id = ?", (now, thread_id))
+            if ttl is not None:
+                asked, expires_at = ttl
+                connection.execute(
+                    "UPDATE threads SET ttl = ?, expires_at = ? WHERE thread_id = ?",
+                    (json.dumps_text(asked), expires_at, thread_id),
+                )
+            return owned_thread(connection, thread_id, caller)
+
+        return await self._database.write(work)
+
+    async def note_state(
+        self,
+        thread_id: str,
+        *,
+        now: str,
+        status: ThreadStatus,
+        interrupts: dict[str, Any],
+        graph_id: str,
+    ) -> None:
+        """A state update outside a run: what lists show of the thread follows it, unless a run came meanwhile."""
+
+        def work(connection: apsw.Connection) -> None:
+            query = "SELECT 1 FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') LIMIT 1"
+            if connection.execute(query, (thread_id,)).fetchone() is None:
+                set_status(
+                    connection, thread_id, status=status, now=now, interrupts=interrupts, error=None, preview=None
+                )
+            connection.execute(
+                "UPDATE threads SET graph_id = ifnull(graph_id, ?) WHERE thread_id = ?", (graph_id, thread_id)
+            )
+
+        await self._database.write(work)
+
+    async def create_instead(self, thread: Thread, undo: int) -> None:
+        """Store a new thread whose state is already there, and strike out the intent that would have removed it."""
+
+        def work(connection: apsw.Connection) -> None:
+            if find_thread(connection, thread.thread_id) is not None:
+                raise ConflictError(f"Thread with ID {thread.thread_id} already exists")
+            insert_thread(connection, thread)
+            strike_out(connection, undo)
+
+        await self._database.write(work)
+
+    async def expired(self, *, now: str, limit: int) -> list[Thread]:
+        """Threads whose time to live is over and on which nothing runs, the longest overdue first."""
+        rows = self._database.read(
+            f"""SELECT {_COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy'
+                ORDER BY expires_at LIMIT ?""",
+            (now, limit),
+        )
+        return [_thread(row) for row in rows]
+
+    async def postpone_expiry(self, thread_id: str) -> None:
+        """What a pruned thread keeps does not expire; the next change of its state starts its time anew."""
+
+        def work(connection: apsw.Connection) -> None:
+            connection.execute("UPDATE threads SET expires_at = NULL WHERE thread_id = ?", (thread_id,))
+
+        await self._database.write(work)
+
+    async def current(self, user_id: str, graph_id: str, caller: Caller) -> str | None:
+        row = self._database.read_one(
+            "SELECT thread_id FROM current_threads WHERE owner = ? AND user_id = ? AND graph_id = ?",
+            (caller.owner or "", user_id, graph_id),
+        )
+        return None if row is None else str(row[0])
+
+    async def make_current(self, thread: Thread, *, replace: bool) -> str:
+        """Make `thread` (new, with its user and graph) the one `/chat` goes on with, and give the current one's id.
+
+        Without `replace`, a current thread that is already there wins and nothing is stored: of two first messages at
+        the same moment, both get one thread.
+        """
+        key = (thread.owner or "", thread.user_id, thread.graph_id)
+
+        def work(connection: apsw.Connection) -> str:
+            row = connection.execute(
+                "SELECT thread_id FROM current_threads WHERE owner = ? AND user_id = ? AND graph_id = ?", key
+            ).fetchone()
+            if row is not None and not replace:
+                return str(row[0])
+            insert_thread(connection, thread)
+            connection.execute("INSERT OR REPLACE INTO current_threads VALUES (?, ?, ?, ?)", (*key, thread.thread_id))
+            return thread.thread_id
+
+        return await self._database.write(work)
+
+
+def insert_thread(connection: apsw.Connection, thread: Thread) -> None:
+    connection.execute(
+        f"INSERT INTO threads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            thread.thread_id,
+            thread.owner,
+            thread.user_id,
+            thread.graph_id,
+            thread.status,
+            json.dumps_text(thread.metadata),
+            json.dumps_text(thread.config),
+            json.dumps_text(thread.interrupts),
+            None if thread.error is None else json.dumps_text(thread.error),
+            thread.preview,
+            None if thread.ttl is None else json.dumps_text(thread.ttl),
+            thread.expires_at,
+            thread.created_at,
+            thread.updated_at or thread.created_at,
+            thread.state_updated_at or thread.created_at,
+        ),
+    )
+    store_leaves(connection, thread.thread_id, thread.metadata)
+
+
+def find_thread(connection: apsw.Connection, thread_id: str) -> Thread | None:
+    row = connection.execute(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,)).fetchone()
+    return None if row is None else _thread(row)
+
+
+def owned_thread(connection: apsw.Connection, thread_id: str, caller: Caller) -> Thread:
+    thread = find_thread(connection, thread_id)
+    if thread is None or (caller.owner is not None and thread.owner != caller.owner):
+        raise missing(thread_id)
+    return thread
+
+
+def merge_metadata(connection: apsw.Connection, thread: Thread, metadata: dict[str, Any]) -> None:
+    merged = {**thread.metadata, **metadata}
+    if merged != thread.metadata:
+        connection.execute(
+            "UPDATE threads SET metadata = ? WHERE thread_id = ?", (json.dumps_text(merged), thread.thread_id)
+        )
+        store_leaves(connection, thread.thread_id, merged)
+
+
+def set_status(
+    connection: apsw.Connection,
+    thread_id: str,
+    *,
+    status: ThreadStatus,
+    now: str,
+    interrupts: dict[str, Any],
+    error: dict[str, Any] | None,
+    preview: str | None,
+) -> None:
+    connection.execute(
+        """UPDATE threads SET status = ?, interrupts = ?, error = ?, preview = ifnull(?, preview), updated_at = ?,
+               state_updated_at = ?, expires_at = CASE WHEN ttl IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%f',
+                   ?, (json_extract(ttl, '$.ttl') * 60) || ' seconds') || '000+00:00' END
+           WHERE thread_id = ?""",
+        (
+            status,
+            json.dumps_text(interrupts),
+            None if error is None else json.dumps_text(error),
+            preview,
+            now,
+            now,
+            now,
+            thread_id,
+        ),
+    )
+
+
+def expiry(ttl: dict[str, Any] | None, moment: datetime) -> str | None:
+    """When a thread with this `ttl` (in minutes, from `moment`) expires."""
+    return None if ttl is None else timestamp(moment + timedelta(minutes=ttl["ttl"]))
+
+
+def missing(thread_id: str) -> NotFoundError:
+    return NotFoundError(f"Thread with ID {thread_id} not found")
+
+
+def _where(query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
+    conditions: list[str] = []
+    arguments: list[Any] = []
+    if caller.owner is not None:
+        conditions.append("owner = ?")
+        arguments.append(caller.owner)
+    if query.ids is not None:
+        conditions.append("thread_id IN (SELECT value FROM json_each(?))")
+        arguments.append(json.dumps_text(list(query.ids)))
+    for column, value in (("status", query.status), ("user_id", query.user_id)):
+        if value is not None:
+            conditions.append(f"{column} = ?")
+            arguments.append(value)
+    if query.metadata:
+        more, values = containment(query.metadata)
+        conditions += more
+        arguments += values
+    return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
+
+
+def _thread(row: Row) -> Thread:
+    (
+        thread_id,
+        owner,
+        user_id,
+        graph_id,
+        status,
+        metadata,
+        config,
+        interrupts,
+        error,
+        preview,
+        ttl,
+        expires_at,
+        created_at,
+        updated_at,
+        state_updated_at,
+    ) = row
+    return Thread(
+        thread_id=thread_id,
+        owner=owner,
+        user_id=user_id,
+        graph_id=graph_id,
+        status=status,
+        metadata=json.loads(metadata),
+        config=json.loads(config),
+        interrupts=json.loads(interrupts),
+        error=None if error is None else json.loads(error),
+        preview=preview,
+        ttl=None if ttl is None else json.loads(ttl),
+        expires_at=expires_at,
+        created_at=created_at,
+        updated_at=updated_at,
+        state_updated_at=state_updated_at,
+    )

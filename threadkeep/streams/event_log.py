@@ -1,0 +1,180 @@
+"""The event log: what every run showed, under dense ids, for readers that come, go and come back.
+
+Events of a resumable run are on the disk before anybody sees them, one commit for all of a loop tick; those of other
+runs live in memory while the run does. Replay and live reading are one path: a reader asks by id for what is buffered,
+else for what is stored, else waits. Of an ended run, a `values` frame is only the id of its checkpoint and rebuilt when
+it is read, or the log would grow with the square of the thread. An ended run has an end to offer, however late a
+reader comes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+
+from threadkeep import json
+from threadkeep.errors import ThreadkeepError, UnavailableError
+from threadkeep.streams.event_store import EventStore, StoredEvent
+from threadkeep.streams.live import END, Event, GapError, RunStream
+
+log = structlog.get_logger("threadkeep.streams")
+
+Rebuild = Callable[[str, str], Awaitable[bytes]]
+"""From a run's id and a checkpoint's id to the JSON of that checkpoint's values; `GapError` when it is gone."""
+
+_UNSAVED_EVENTS = 1_000
+_RETRY_SECONDS = 1.0
+
+
+class EventLog:
+    def __init__(self, store: EventStore, rebuild: Rebuild, *, buffer_bytes: int) -> None:
+        self.store = store
+        self._rebuild = rebuild
+        self._buffer_bytes = buffer_bytes
+        self._live: dict[str, RunStream] = {}
+
+    def open(self, run_id: str, *, resumable: bool) -> RunStream:
+        """The stream of a run that is about to start; one that started before goes on after its last stored event."""
+        if (stream := self._live.get(run_id)) is not None:
+            return stream
+        last_id = self.store.last_id(run_id) if resumable else 0
+        stream = RunStream(run_id, resumable=resumable, buffer_bytes=self._buffer_bytes, last_id=last_id)
+        self._live[run_id] = stream
+        return stream
+
+    def live(self, run_id: str) -> RunStream | None:
+        return self._live.get(run_id)
+
+    def append(
+        self, stream: RunStream, name: str, data: object, *, attempt: int, checkpoint_id: str | None = None
+    ) -> None:
+        """Add one event; what nobody will see is not even encoded.
+
+        With a `checkpoint_id`, `data` is what that checkpoint's values are, and only the id stays when the run ends.
+        """
+        if not stream.wanted:
+            return
+        stream.assigned += 1
+        event = Event(stream.assigned, name, json.dumps(data), attempt)
+        if not stream.resumable:
+            stream.publish([event])
+            return
+        stream.unsaved.append(StoredEvent(event, checkpoint_id))
+        if stream.saver is None:
+            stream.saver = asyncio.create_task(self._save(stream))
+
+    async def _save(self, stream: RunStream) -> None:
+        try:
+            while stream.unsaved:
+                batch = list(stream.unsaved)
+                try:
+                    await self.store.insert(stream.run_id, batch)
+                except UnavailableError as error:
+                    # The run is not at fault; its events wait, and `room` holds the run back meanwhile.
+                    log.error("events_not_stored", run_id=stream.run_id, error=str(error))
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    continue
+                del stream.unsaved[: len(batch)]
+                stream.publish([stored.event for stored in batch])
+        finally:
+            stream.saver = None
+
+    async def room(self, stream: RunStream) -> None:
+        """Return at once, unless so much waits for the disk that the run had better wait too."""
+        if len(stream.unsaved) > _UNSAVED_EVENTS:
+            await self.flush(stream)
+
+    async def flush(self, stream: RunStream) -> None:
+        """Return once everything appended so far is shown; raises what storing it raised."""
+        if stream.saver is not None:
+            await asyncio.shield(stream.saver)
+
+    def ending(self, stream: RunStream, data: object, *, attempt: int) -> Event:
+        """The terminal event, for the transaction that ends the run; publish it with `close` after the commit."""
+        return Event(stream.assigned + 1, END, json.dumps(data), attempt)
+
+    def close(self, stream: RunStream, ending: Event | None) -> None:
+        """The run is over (or, without an ending, given up by this process): readers finish, memory is let go."""
+        self._live.pop(stream.run_id, None)
+        if stream.saver is not None and ending is None:
+            stream.saver.cancel()
+        if ending is None:
+            stream.abandon()
+        else:
+            stream.publish([ending])
+
+    def abandon_all(self) -> None:
+        """The process ends: every reader is let go without an end, to come back to the next one."""
+        for stream in list(self._live.values()):
+            self.close(stream, None)
+
+    def subscribe(self, stream: RunStream, after: int) -> AsyncGenerator[list[Event], None]:
+        """Batches of events past `after`, until the end event; without one when the stream was abandoned.
+
+        From this call on (not from the first iteration) the stream keeps what this reader will ask for. Iterating
+        raises `GapError` when events between are kept nowhere any more.
+        """
+        stream.readers += 1
+        return self._follow(stream, after)
+
+    async def _follow(self, stream: RunStream, after: int) -> AsyncGenerator[list[Event], None]:
+        try:
+            while True:
+                events = await self._past(stream, after)
+                if events:
+                    after = events[-1].event_id
+                    yield events
+                    if events[-1].name == END:
+                        return
+                elif stream.ended:
+                    return
+                else:
+                    await stream.changed(after)
+        finally:
+            stream.readers -= 1
+
+    async def _past(self, stream: RunStream, after: int) -> list[Event]:
+        try:
+            return stream.after(after)
+        except GapError:
+            events = await self._stored(stream.run_id, after) if stream.resumable else []
+            if not events or events[0].event_id != after + 1:
+                raise
+            return events
+
+    async def replay(self, run_id: str, status: str, after: int, *, attempt: int) -> AsyncGenerator[list[Event], None]:
+        """What is stored of a run that has ended, past an id, and in any case its end; `GapError` as `subscribe`."""
+        self.store.require_kept(run_id, after)
+        ended = False
+        while events := await self._stored(run_id, after):
+            after, ended = events[-1].event_id, events[-1].name == END
+            yield events
+        if not ended:
+            yield [Event(after + 1, END, json.dumps({"run_id": run_id, "status": status}), attempt)]
+
+    async def _stored(self, run_id: str, after: int) -> list[Event]:
+        return [
+            stored.event
+            if stored.checkpoint_id is None or stored.event.data
+            else replace(stored.event, data=await self._rebuild(run_id, stored.checkpoint_id))
+            for stored in self.store.page(run_id, after)
+        ]
+
+
+def parse_last_event_id(header: str | None) -> int | None:
+    """`-1`, `0` and `-` mean from the start; nothing means from now on."""
+    if header is None or not header.strip():
+        return None
+    text = header.strip()
+    if text in ("-", "-1"):
+        return 0
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise LastEventIdError(f"Last-Event-ID must be a number this server sent, not {text[:40]!r}")
+    return int(text)
+
+
+class LastEventIdError(ThreadkeepError):
+    """Last-Event-ID is not an id of this server."""

@@ -1,0 +1,125 @@
+"""The events table: frames of resumable runs, and how long they are kept.
+
+Ids are dense, so what retention took away is one number a run, its floor: a reader that asks for something at or below
+it is told so, never given silence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import apsw
+
+from threadkeep.storage.database import Database
+from threadkeep.streams.live import Event, GapError
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as the table has it; once its run has ended, one with a `checkpoint_id` has no data of its own."""
+
+    event: Event
+    checkpoint_id: str | None
+
+
+class EventStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def insert(self, run_id: str, events: list[StoredEvent]) -> None:
+        """Store events, durably."""
+        await self._database.write(lambda connection: insert_events(connection, run_id, events))
+
+    def page(self, run_id: str, after: int) -> list[StoredEvent]:
+        """Some of a run's stored events past an id, in order; none when there are no more."""
+        rows = self._database.read(
+            """SELECT event_id, name, data, attempt, checkpoint_id FROM events WHERE run_id = ? AND event_id > ?
+               ORDER BY event_id LIMIT ?""",
+            (run_id, after, _PAGE),
+        )
+        return [StoredEvent(Event(*row[:4]), row[4]) for row in rows]
+
+    def last_id(self, run_id: str) -> int:
+        row = self._database.read_one("SELECT max(event_id) FROM events WHERE run_id = ?", (run_id,))
+        return max(self.floor(run_id), row[0] or 0 if row else 0)
+
+    def floor(self, run_id: str) -> int:
+        row = self._database.read_one("SELECT event_floor FROM runs WHERE run_id = ?", (run_id,))
+        return int(row[0]) if row else 0
+
+    def require_kept(self, run_id: str, after: int) -> None:
+        """`GapError` when some event past `after` is no longer kept."""
+        floor = self.floor(run_id)
+        if after < floor:
+            raise GapError(
+                f"Events up to {floor} of this run are no longer kept. Read the thread's state, or join without a "
+                "Last-Event-ID for what is still to come."
+            )
+
+    async def forget_old(self, *, ended_before: str, thread_bytes: int) -> int:
+        """Drop the events of runs that ended before that time, and the oldest runs' of a thread that holds too much.
+
+        Gives the number of runs whose events went.
+        """
+
+        def work(connection: apsw.Connection) -> int:
+            old = connection.execute(
+                "SELECT run_id FROM runs WHERE event_bytes > 0 AND ended_at < ?", (ended_before,)
+            ).fetchall()
+            crowded = connection.execute(
+                """SELECT run_id FROM (
+                       SELECT run_id, sum(event_bytes) OVER (PARTITION BY thread_id ORDER BY seq DESC) AS newer_bytes
+                       FROM runs WHERE event_bytes > 0)
+                   WHERE newer_bytes > ?""",
+                (thread_bytes,),
+            ).fetchall()
+            runs = {str(row[0]) for row in [*old, *crowded]}
+            for run_id in runs:
+                connection.execute(
+                    """UPDATE runs SET event_bytes = 0, event_floor = ifnull(
+                           (SELECT max(event_id) FROM events WHERE run_id = runs.run_id), event_floor)
+                       WHERE run_id = ?""",
+                    (run_id,),
+                )
+                connection.execute("DELETE FROM events WHERE run_id = ?", (run_id,))
+            return len(runs)
+
+        return await self._database.write(work, durable=False)
+
+
+def insert_events(connection: apsw.Connection, run_id: str, events: list[StoredEvent]) -> None:
+    connection.executemany(
+        "INSERT INTO events (run_id, event_id, attempt, name, data, checkpoint_id) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (
+                run_id,
+                stored.event.event_id,
+                stored.event.attempt,
+                stored.event.name,
+                stored.event.data,
+                stored.checkpoint_id,
+            )
+            for stored in events
+        ],
+    )
+
+
+def close_events(connection: apsw.Connection, run_id: str, final: Event) -> None:
+    """Store a run's terminal event, drop what its checkpoints hold as well, and note what is left, for retention.
+
+    Only now, and only of the attempt that ended: the checkpointer was flushed before this, while a checkpoint that an
+    earlier attempt told of may have been lost in the crash that ended it.
+    """
+    insert_events(connection, run_id, [StoredEvent(final, None)])
+    connection.execute(
+        "UPDATE events SET data = x'' WHERE run_id = ? AND attempt = ? AND checkpoint_id IS NOT NULL",
+        (run_id, final.attempt),
+    )
+    connection.execute(
+        """UPDATE runs SET event_bytes = (SELECT sum(length(data) + length(name) + 40) FROM events
+                                          WHERE run_id = runs.run_id)
+           WHERE run_id = ?""",
+        (run_id,),
+    )

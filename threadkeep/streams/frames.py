@@ -1,0 +1,146 @@
+"""From what LangGraph streams to what the Agent Server API shows: event names and payloads of every stream mode.
+
+LangGraph's `messages` mode serves two modes of the API: `messages-tuple` passes each chunk on with its metadata;
+`messages` accumulates the chunks of a message and shows it as far as it has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk, message_chunk_to_message
+from langgraph.types import Interrupt
+
+from threadkeep.streams.lifecycle import Lifecycle
+
+STREAM_MODES = (
+    "values",
+    "updates",
+    "messages",
+    "messages-tuple",
+    "custom",
+    "tasks",
+    "checkpoints",
+    "debug",
+    "tools",
+    "lifecycle",
+    "events",
+)
+
+Frame = tuple[str, Any]
+
+
+def langgraph_modes(asked: Iterable[str]) -> list[str]:
+    """What to ask LangGraph for: the modes asked, and `values`, which tells the run's result."""
+    needed = {"messages-tuple": "messages", "lifecycle": "tasks"}
+    return sorted({needed.get(mode, mode) for mode in asked if mode != "events"} | {"values"})
+
+
+class Frames:
+    """Turns one run's stream parts into frames; keeps the messages that are still growing."""
+
+    def __init__(self, asked: Iterable[str], *, subgraphs: bool) -> None:
+        self._asked = frozenset(asked)
+        self._subgraphs = subgraphs
+        self._growing: dict[str, BaseMessage] = {}
+        self._lifecycle = Lifecycle()
+        self._tool_names: dict[str, str] = {}
+
+    def of(self, part: Mapping[str, Any]) -> Iterator[Frame]:
+        """The frames for one part of `astream(version="v2")`, in order; none when nobody asked for its mode."""
+        mode, namespace, data = part["type"], part["ns"], part["data"]
+        if mode == "tasks" and "lifecycle" in self._asked:
+            for inner, payload in self._lifecycle.of(namespace, data):
+                yield "".join(("lifecycle", *(f"|{step}" for step in inner))), payload
+        if namespace and not self._subgraphs:
+            return
+        suffix = "".join(f"|{step}" for step in namespace)
+        if mode == "messages":
+            for name, payload in self._message_frames(*data):
+                yield name + suffix, payload
+        elif mode == "tools" and mode in self._asked:
+            yield mode + suffix, self._tool_payload(data)
+        elif mode in self._asked:
+            yield mode + suffix, self._payload(mode, data, part)
+
+    def _tool_payload(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """A tool's event under the names that the SDKs know; LangGraph's own are another protocol's."""
+        call_id = data["tool_call_id"]
+        name = self._tool_names.setdefault(call_id, data.get("tool_name") or "")
+        called = {"toolCallId": call_id, "name": name}
+        match data["event"]:
+            case "tool-started":
+                return {"event": "on_tool_start", **called, "input": data.get("input")}
+            case "tool-finished":
+                return {"event": "on_tool_end", **called, "output": data.get("output")}
+            case "tool-error":
+                return {"event": "on_tool_error", **called, "error": data.get("message")}
+            case _:
+                return {"event": "on_tool_event", **called, "data": data.get("delta")}
+
+    @staticmethod
+    def _payload(mode: str, data: Any, part: Mapping[str, Any]) -> Any:
+        match mode:
+            case "values" if part.get("interrupts"):
+                return {**_mapping(data), "__interrupt__": [full_interrupt(item) for item in part["interrupts"]]}
+            case "updates" if isinstance(data, Mapping) and "__interrupt__" in data:
+                return {**data, "__interrupt__": [full_interrupt(item) for item in data["__interrupt__"]]}
+            case "tasks" if "interrupts" in data:
+                return {**data, "interrupts": [interrupt_record(item) for item in data["interrupts"]]}
+            case "checkpoints" | "debug":
+                return _public(data)
+            case _:
+                return data
+
+    def _message_frames(self, message: BaseMessage, metadata: dict[str, Any]) -> Iterator[Frame]:
+        if "messages-tuple" in self._asked:
+            yield "messages", [message, metadata]
+        if "messages" not in self._asked:
+            return
+        key = message.id or ""
+        if not isinstance(message, BaseMessageChunk):
+            if key not in self._growing:
+                yield "messages/metadata", {key: {"metadata": metadata}}
+            yield "messages/complete", [message]
+            return
+        if key in self._growing:
+            self._growing[key] = self._growing[key] + message  # type: ignore[assignment]  # chunks add up to a chunk
+        else:
+            self._growing[key] = message
+            yield "messages/metadata", {key: {"metadata": metadata}}
+        yield "messages/partial", [message_chunk_to_message(self._growing[key])]
+        if isinstance(message, AIMessageChunk) and message.chunk_position == "last":
+            # The whole message needs no growing any more; its key stays, so that metadata is not sent twice.
+            self._growing[key] = message.model_copy(update={"content": "", "tool_call_chunks": []})
+
+
+def full_interrupt(item: Interrupt | Mapping[str, Any]) -> dict[str, Any]:
+    """An interrupt as streams and `wait` show it."""
+    return {**interrupt_record(item), "response_schema": getattr(item, "response_schema", None)}
+
+
+def interrupt_record(item: Interrupt | Mapping[str, Any]) -> dict[str, Any]:
+    """An interrupt as threads and states show it; clients build `Interrupt(**record)`, so nothing else may be in it."""
+    if isinstance(item, Mapping):
+        return {"id": item["id"], "value": item["value"]}
+    return {"id": item.id, "value": item.value}
+
+
+def _mapping(data: Any) -> dict[str, Any]:
+    if isinstance(data, Mapping):
+        return dict(data)
+    if data is None:
+        return {}
+    return {"__root__": data} if not hasattr(data, "__dict__") else dict(vars(data))
+
+
+def _public(data: Any) -> Any:
+    """Checkpoint payloads without LangGraph's private configuration, which holds live objects."""
+    if isinstance(data, Mapping):
+        return {key: _public(item) for key, item in data.items() if not str(key).startswith("__pregel")}
+    if isinstance(data, Interrupt):
+        return interrupt_record(data)
+    if isinstance(data, list | tuple):
+        return [_public(item) for item in data]
+    return data

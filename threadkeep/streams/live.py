@@ -1,0 +1,109 @@
+"""One run's stream while it lives: its newest events in bounded memory, and the readers that follow them by id.
+
+Nobody is ever sent anything: a reader asks for what comes after the id it has, and waits when there is nothing. So a
+slow reader costs no memory of its own and never holds up the run; one that falls behind the buffer is told so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from threadkeep.errors import ThreadkeepError
+
+END = "end"
+
+
+class GapError(ThreadkeepError):
+    """The events after this id are no longer kept; read the thread's state instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    event_id: int
+    """Dense per run, from 1, across restarts."""
+    name: str
+    """The SSE event: the stream mode, with `|` and the subgraph namespace appended where there is one."""
+    data: bytes
+    """JSON."""
+    attempt: int = 1
+
+
+class RunStream:
+    def __init__(self, run_id: str, *, resumable: bool, buffer_bytes: int, last_id: int = 0) -> None:
+        self.run_id = run_id
+        self.resumable = resumable
+        self.last_id = last_id
+        self.assigned = last_id
+        """The newest id given out; ahead of `last_id` while events are being stored."""
+        self.ended = False
+        self.result: Any = None
+        """The run's final values, for those who waited; set before the end."""
+        self.readers = 0
+        self.unsaved: list[Any] = []
+        """Events of a resumable run that wait for the disk."""
+        self.saver: asyncio.Task[None] | None = None
+        self._buffer: deque[Event] = deque()
+        self._bytes_left = buffer_bytes
+        self._floor = last_id
+        self._waiting: list[asyncio.Future[None]] = []
+        self._abandoned = False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody would ever see an event appended now."""
+        return self.resumable or self.readers > 0
+
+    def publish(self, events: list[Event]) -> None:
+        """Show events to the readers; of a resumable run only once they are stored."""
+        for event in events:
+            self._buffer.append(event)
+            self._bytes_left -= len(event.data)
+            self.last_id = event.event_id
+            self.assigned = max(self.assigned, event.event_id)
+            self.ended = self.ended or event.name == END
+        while self._bytes_left < 0 and len(self._buffer) > 1:
+            dropped = self._buffer.popleft()
+            self._floor = dropped.event_id
+            self._bytes_left += len(dropped.data)
+        self._wake()
+
+    def after(self, event_id: int) -> list[Event]:
+        """The buffered events past this id, in order; `GapError` when some of them have left the buffer."""
+        if event_id < self._floor:
+            raise GapError
+        if event_id >= self.last_id:
+            return []
+        # Ids are dense, so the place of an event in the buffer follows from its id.
+        start = event_id - self._floor
+        return [self._buffer[index] for index in range(start, len(self._buffer))]
+
+    async def changed(self, event_id: int) -> None:
+        """Return once there is something past this id, or nothing will ever be."""
+        while self.last_id <= event_id and not self.ended:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiter)
+            try:
+                await waiter
+            finally:
+                if waiter in self._waiting:
+                    self._waiting.remove(waiter)
+
+    async def until_over(self) -> bool:
+        """Return when the run has ended (true), or when it goes on elsewhere or later (false)."""
+        while not self.ended:
+            await self.changed(self.last_id)
+        return not self._abandoned
+
+    def abandon(self) -> None:
+        """The run goes on elsewhere or later: no end will come from here. Readers are let go without one."""
+        self.ended = self._abandoned = True
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)

@@ -1,0 +1,110 @@
+"""The wire form of a run's stream: Server-Sent Events over HTTP, with signs of life and an honest end.
+
+A stream that ends was ended by its run; one that the server has to give up is cut, so that clients reconnect instead of
+taking silence for an answer. A reader that takes nothing for `send_timeout` is cut as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from threadkeep.streams.live import Event
+
+HEARTBEAT = b": heartbeat\r\n\r\n"
+EVENT_STREAM = "text/event-stream; charset=utf-8"
+
+
+class StreamCutError(Exception):
+    """The connection is dropped on purpose, in the middle, so that the client notices."""
+
+
+def encode(event: Event, *, with_id: bool) -> bytes:
+    """`event`, `data`, then `id` for streams that can be resumed; lines end in CRLF."""
+    frame = b"event: " + event.name.encode() + b"\r\ndata: " + event.data + b"\r\n"
+    if with_id:
+        frame += b"id: %d\r\n" % event.event_id
+    return frame + b"\r\n"
+
+
+class LongResponse(Response):
+    """An ASGI response whose head goes out at once and whose body comes when it comes.
+
+    `body` yields chunks; while it is silent, `heartbeat` is sent every `heartbeat_seconds`. When the client goes away,
+    `body` is closed, which runs its `finally` blocks. `StreamCutError` from `body` cuts the connection.
+    """
+
+    def __init__(
+        self,
+        body: AsyncGenerator[bytes, None],
+        *,
+        media_type: str,
+        heartbeat: bytes,
+        heartbeat_seconds: float,
+        send_timeout_seconds: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._body = body
+        self._heartbeat = heartbeat
+        self._heartbeat_seconds = heartbeat_seconds
+        self._send_timeout = send_timeout_seconds
+        head = {"content-type": media_type, "cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})}
+        super().__init__(headers=head)
+        del self.headers["content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        pump = asyncio.current_task()
+        assert pump is not None
+        gone = asyncio.create_task(_disconnected(receive))
+        beating = asyncio.create_task(self._beat(send))
+        # Both end the pump, wherever it waits; which one it was tells whether the client left or was cut off.
+        for ends_it in (gone, beating):
+            ends_it.add_done_callback(lambda task: None if task.cancelled() else pump.cancel())
+        try:
+            await self._pump(send)
+        except asyncio.CancelledError:
+            if not gone.done() and not beating.done():
+                raise
+            pump.uncancel()
+            if beating.done():
+                raise StreamCutError from None
+        finally:
+            gone.cancel()
+            beating.cancel()
+            await self._body.aclose()
+
+    async def _pump(self, send: Send) -> None:
+        async for chunk in self._body:
+            await self._send(send, chunk)
+        await self._send(send, b"", last=True)
+
+    async def _beat(self, send: Send) -> None:
+        """A sign of life after every silence; ends only when the client takes nothing any more."""
+        loop = asyncio.get_running_loop()
+        self._last_sent = loop.time()
+        while True:
+            silent_for = loop.time() - self._last_sent
+            if silent_for < self._heartbeat_seconds:
+                await asyncio.sleep(self._heartbeat_seconds - silent_for)
+                continue
+            try:
+                await self._send(send, self._heartbeat)
+            except StreamCutError:
+                return
+
+    async def _send(self, send: Send, chunk: bytes, *, last: bool = False) -> None:
+        self._last_sent = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._send_timeout):
+                await send({"type": "http.response.body", "body": chunk, "more_body": not last})
+        except TimeoutError:
+            raise StreamCutError from None
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

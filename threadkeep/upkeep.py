@@ -1,0 +1,184 @@
+"""Care of a data folder: check it, back it up while in use, restore it, prune it; each a command of `server.py`.
+
+Copies are made by SQLite's own backup, never file by file. The server's file is copied before the checkpoints: then
+what the copy calls finished is in the checkpoints too, and what it calls running is simply taken up where they stand.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from uuid import UUID
+
+import apsw
+
+from threadkeep import json
+from threadkeep.errors import CorruptError, StartupError, ThreadkeepError
+from threadkeep.storage.folder import hold_folder
+from threadkeep.storage.migrations import migrate
+from threadkeep.storage.threads import Thread, find_thread, insert_thread
+
+Say = Callable[[str], None]
+
+_SERVER_FILE = "server.db"
+_STOCK_FILE = "checkpoints-stock.db"
+_PAGES_AT_A_TIME = 500
+_BUSY_MILLISECONDS = 5_000
+
+
+def database_files(folder: Path) -> list[Path]:
+    """The folder's databases, the server's own first; `StartupError` when it is not a data folder."""
+    if not (folder / _SERVER_FILE).is_file():
+        raise StartupError(f"{folder} is not a data folder: it has no {_SERVER_FILE}.")
+    others = sorted(path for path in folder.glob("*.db") if path.name != _SERVER_FILE)
+    return [folder / _SERVER_FILE, *others]
+
+
+def check(folder: Path, say: Say) -> bool:
+    """Whether every page of every database is sound. Reads only, so a running server is not disturbed."""
+    sound = True
+    for path in database_files(folder):
+        problems = list(_problems(path))
+        sound = sound and not problems
+        say(f"{path.name}: {'ok' if not problems else 'DAMAGED'} ({path.stat().st_size:,} bytes)")
+        for problem in problems:
+            say(f"  {problem}")
+    return sound
+
+
+def _problems(path: Path) -> Iterator[str]:
+    try:
+        with _opened(path) as connection:
+            for (line,) in connection.execute("PRAGMA integrity_check(20)"):
+                if line != "ok":
+                    yield str(line)
+            for table, *_ in connection.execute("PRAGMA foreign_key_check"):
+                yield f"a row of {table} refers to nothing"
+    except apsw.Error as error:
+        yield str(error)
+
+
+def backup(folder: Path, target: Path, say: Say) -> None:
+    """Copy all databases into a new folder, consistently, also while a server is using them."""
+    files = database_files(folder)
+    if target.exists() and any(target.iterdir()):
+        raise StartupError(f"{target} is not empty; name a folder that does not exist yet.")
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in files:
+        _copy(path, target / path.name, say)
+    say(f"Backed up to {target}. Restore with: python server.py restore {target} --data FOLDER")
+
+
+def restore(source: Path, folder: Path, say: Say) -> None:
+    """Put a backup where a server will look for it; what is there is kept beside it, never overwritten."""
+    files = database_files(source)
+    for path in files:
+        if problems := list(_problems(path)):
+            raise CorruptError(f"The backup {path} is damaged: {problems[0]}. Nothing was changed.")
+    with hold_folder(folder):
+        present = [path for path in folder.iterdir() if path.name != "server.lock"]
+        if present:
+            aside = _unused(folder.with_name(f"{folder.name}.before-restore"))
+            aside.mkdir(mode=0o700)
+            for path in present:
+                shutil.move(path, aside / path.name)
+            say(f"What was in {folder} is now in {aside}.")
+        for path in files:
+            _copy(path, folder / path.name, say)
+    say(f"Restored {folder} from {source}.")
+
+
+def prune(folder: Path, *, older_than_days: float, now: str, say: Say) -> int:
+    """Delete ended threads that nobody touched for so long; the server must be stopped. How many that were."""
+    with hold_folder(folder), _opened(folder / _SERVER_FILE, write=True) as connection:
+        connection.execute("PRAGMA foreign_keys=ON")
+        with connection:
+            rows = connection.execute(
+                """SELECT thread_id FROM threads WHERE status NOT IN ('busy', 'interrupted')
+                   AND updated_at < strftime('%Y-%m-%dT%H:%M:%f', ?, ?) || '000+00:00'""",
+                (now, f"-{older_than_days * 86400:.0f} seconds"),
+            ).fetchall()
+            # The checkpoints are the checkpointer's: it deletes them when the server next starts, before it serves.
+            connection.executemany("INSERT INTO intents (kind, thread_id) VALUES ('delete_thread', ?)", rows)
+    say(f"{len(rows)} threads will be deleted, with their runs and checkpoints, when the server next starts.")
+    return len(rows)
+
+
+def adopt_threads(folder: Path, stock: Path | None, *, graph_id: str | None, now: str, say: Say) -> int:
+    """List imported threads among the server's own, so that they can be found; how many were new to it.
+
+    Their graph is the one their newest checkpoint names, else `graph_id`. Ids that are no UUIDs are left out: the
+    Agent Server API has no way to ask for them.
+    """
+    source = stock or folder / _STOCK_FILE
+    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reading:
+        newest = reading.execute(
+            """SELECT thread_id, metadata, max(checkpoint_id) FROM checkpoints WHERE checkpoint_ns = ''
+               GROUP BY thread_id"""
+        ).fetchall()
+    adopted = 0
+    with hold_folder(folder), _opened(folder / _SERVER_FILE, write=True) as connection:
+        migrate(connection, folder / _SERVER_FILE)
+        with connection:
+            for thread_id, metadata, _ in newest:
+                if _is_uuid(thread_id) and find_thread(connection, thread_id) is None:
+                    named = json.loads(metadata or "{}").get("graph_id") or graph_id
+                    of_graph = {} if named is None else {"graph_id": named}
+                    insert_thread(connection, Thread(thread_id, now, graph_id=named, metadata=of_graph))
+                    adopted += 1
+    say(f"{adopted} threads are now listed; {len(newest) - adopted} were, or have ids that are no UUIDs.")
+    return adopted
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+def _copy(path: Path, target: Path, say: Say) -> None:
+    unfinished = target.with_name(f"{target.name}.part")
+    unfinished.unlink(missing_ok=True)
+    os.close(os.open(unfinished, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        with _opened(path) as source, _opened(unfinished, write=True) as copy:
+            with copy.backup("main", source, "main") as task:
+                while not task.done:
+                    task.step(_PAGES_AT_A_TIME)
+            copy.execute("PRAGMA journal_mode=DELETE")
+    except apsw.Error as error:
+        raise ThreadkeepError(f"{path} could not be copied: {error}") from error
+    descriptor = os.open(unfinished, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+    unfinished.replace(target)
+    say(f"{path.name}: {target.stat().st_size:,} bytes")
+
+
+class _opened:  # noqa: N801 - a context manager that reads like a function
+    """A connection that is closed at the end of its block (apsw's own block is a transaction)."""
+
+    def __init__(self, path: Path, *, write: bool = False) -> None:
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
+        self._connection = apsw.Connection(str(path), flags=flags)
+        self._connection.set_busy_timeout(_BUSY_MILLISECONDS)
+
+    def __enter__(self) -> apsw.Connection:
+        return self._connection
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def _unused(path: Path) -> Path:
+    number = 1
+    candidate = path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.name}-{number}")
+    return candidate
