@@ -324,12 +324,13 @@ class Journal:
     def close(self) -> None:
         """Commit what is queued, make it power-safe, and empty the WAL."""
         self._disk.shutdown()
-        deadline = time.monotonic() + 10
-        while not self.try_drain() and time.monotonic() < deadline:
-            time.sleep(_RETRY_SECONDS)
-        self.writer.set_wal_hook(None)
-        if self._synced < self._commits:
-            self._sync_wal()
+        with self._one_rewrite:  # a removal whose caller was cancelled ends first
+            deadline = time.monotonic() + 10
+            while not self.try_drain() and time.monotonic() < deadline:
+                time.sleep(_RETRY_SECONDS)
+            self.writer.set_wal_hook(None)
+            if self._synced < self._commits:
+                self._sync_wal()
 
 
 def forget_checkpoint(connection: apsw.Connection, namespace: int, checkpoint_id: str) -> None:

@@ -115,7 +115,8 @@ class CheckpointFile:
                 await self.journal.writable()
             try:
                 with self.journal.lock:
-                    return act()
+                    if wait_to_write is None or not self.journal.must_wait:  # it may have begun since
+                        return act()
             except (FileHeldError, apsw.BusyError) as held:
                 if wait_to_write is not None:
                     wait_to_write()
@@ -129,7 +130,8 @@ class CheckpointFile:
                 self.journal.wait_writable()
             try:
                 with self.journal.lock:
-                    return act()
+                    if wait_to_write is None or not self.journal.must_wait:  # it may have begun since
+                        return act()
             except (FileHeldError, apsw.BusyError) as held:
                 if wait_to_write is not None:
                     wait_to_write()

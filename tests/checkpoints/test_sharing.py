@@ -6,7 +6,11 @@ import gc
 import multiprocessing
 import subprocess
 import sys
+import threading
+import time
 import warnings
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +22,7 @@ from langgraph.graph.message import add_messages
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from checkpoints.commit import Rows
+from checkpoints.commit import Journal, Rows
 from checkpoints.file import open_file
 from checkpoints.ownership import FileInUseError
 from checkpoints.saver import SegmentSaver
@@ -152,6 +156,59 @@ async def test_removals_and_runs_do_not_disturb_each_other(saver: SegmentSaver) 
         await asyncio.gather(keep_running("a"), keep_running("b"), keep_removing())
     for thread in ("a", "b"):
         assert len((await graph.aget_state(configured(thread))).values["messages"]) == 25
+
+
+async def test_a_write_that_a_removal_overtakes_waits_for_its_end(saver: SegmentSaver) -> None:
+    """It looked before the removal began and gets the lock after: it must look again."""
+    file = saver._file
+    journal = file.journal
+    acted = threading.Event()
+    writer = threading.Thread(target=file.attempt_here, args=(acted.set, lambda: None))
+
+    def stands_in(function: str) -> bool:
+        frame = sys._current_frames().get(writer.ident or 0)
+        while frame is not None and frame.f_code.co_name != function:
+            frame = frame.f_back
+        return frame is not None
+
+    def overtake() -> None:
+        with ExitStack() as removal:
+            with journal.lock:
+                writer.start()
+                wait_until(lambda: stands_in("attempt_here"))
+                removal.enter_context(journal.alone())
+            wait_until(lambda: acted.is_set() or stands_in("wait_writable"))
+            assert not acted.is_set()
+
+    await asyncio.to_thread(overtake)
+    await asyncio.to_thread(writer.join, SECONDS)
+    assert acted.is_set()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+async def test_closing_waits_for_a_removal_whose_caller_has_gone(tmp_path: Path) -> None:
+    ended = threading.Event()
+    begun = threading.Event()
+
+    def remove(journal: Journal) -> None:
+        with journal.alone() as connection:
+            begun.set()
+            for _ in range(50):
+                connection.execute("SELECT count(*) FROM body")
+                time.sleep(0.001)
+        ended.set()
+
+    async with opened(tmp_path / "checkpoints.db") as saver:
+        caller = asyncio.ensure_future(asyncio.to_thread(remove, saver._file.journal))
+        await asyncio.to_thread(begun.wait, SECONDS)
+        caller.cancel()
+    assert ended.wait(SECONDS)
 
 
 async def test_rows_that_sqlite_refuses_harm_only_their_own_thread(saver: SegmentSaver) -> None:
