@@ -206,6 +206,24 @@ REQUIREMENTS: dict[str, Requirement] = {
     "cancel.rollback": R("REF", "Run and checkpoints are gone, the thread is idle with its earlier values."),
     "cancel.pending": R("REF", "202, interrupted at once."),
     "cancel.many": R("SDK", "By thread and run ids or by status: 204, 404 when nothing was active, `{}` is 422."),
+    # --- Crons
+    "crons.create": R("SDK", "On a thread, or with a thread for each run; the record shows payload and next_run_date."),
+    "crons.refused": R(
+        "REF", "A bad schedule, time zone or end, an unknown assistant, thread or node: refused in words, not stored."
+    ),
+    "crons.search": R(
+        "SDK", "By assistant (id or graph), thread, enabled, metadata; sorted, selected, paged, counted."
+    ),
+    "crons.update": R("SDK", "What is given changes, metadata is merged; end_time null takes the end away."),
+    "crons.delete": R("SDK", "204, then 404; a thread's crons go with it."),
+    "crons.fire": R(
+        "OURS",
+        "A run at its time, with all that was asked and cron_id in configurable.",
+        "The reference polls every 5 s.",
+    ),
+    "crons.once": R("OURS", "No time twice, whatever dies in between; times missed are made up for by one run."),
+    "crons.thread": R("SDK", "Stateless runs' threads go unless on_run_completed is keep."),
+    "sync.crons": R("SDK", "Every method of the sync crons client."),
     # --- RemoteGraph and the sync client
     "remote.invoke": R("RG", "Invoked with and without a thread, async and sync."),
     "remote.stream": R("RG", "Streams updates, values, messages, and subgraphs by namespace."),

@@ -21,6 +21,7 @@ from threadkeep.graphs import Graphs, load_target
 from threadkeep.metrics import Metrics
 from threadkeep.runs.accept import Acceptance
 from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.crons import CronTimer
 from threadkeep.runs.execute import Executor
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.sweep import Sweep
@@ -28,6 +29,7 @@ from threadkeep.runs.values import Values
 from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
 from threadkeep.storage.assistants import Assistants
+from threadkeep.storage.crons import Crons
 from threadkeep.storage.database import Database, open_database
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.intents import Intents
@@ -60,6 +62,8 @@ class Engine:
     cleanup: Cleanup
     worker: Worker
     acceptance: Acceptance
+    crons: Crons
+    cron_timer: CronTimer
     sweep: Sweep
     values: Values
     intents: Intents
@@ -105,6 +109,7 @@ async def open_engine(
         await _take_up(engine, folder)
         serving = [
             asyncio.create_task(engine.worker.serve(), name="worker"),
+            asyncio.create_task(engine.cron_timer.serve(), name="crons"),
             asyncio.create_task(engine.sweep.serve(), name="sweep"),
         ]
         if held.left_in_a_hurry:
@@ -158,6 +163,7 @@ def _wired(
         cleanup=cleanup,
         clock=clock,
     )
+    crons = Crons(database)
     return Engine(
         settings=settings,
         config=config,
@@ -174,6 +180,8 @@ def _wired(
         cleanup=cleanup,
         worker=worker,
         acceptance=acceptance,
+        crons=crons,
+        cron_timer=CronTimer(crons, acceptance, clock),
         values=values,
         sweep=Sweep(
             threads=threads,

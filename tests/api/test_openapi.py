@@ -69,11 +69,13 @@ async def test_the_documented_answers_have_the_keys_of_the_real_ones(raw: httpx.
     state = (await raw.get(f"/threads/{thread['thread_id']}/state")).json()
     system = {"graph_id": "echo", "metadata": {"created_by": "system"}}
     assistant = (await raw.post("/assistants/search", json=system)).json()[0]
+    cron = (await raw.post("/runs/crons", json={**given, "schedule": "0 0 1 1 *"})).json()
     schemas = (await raw.get(f"/assistants/{assistant['assistant_id']}/schemas")).json()
     for path, method, real in (
         ("/threads", "post", thread),
         ("/threads/{thread_id}/runs", "post", run),
         ("/threads/{thread_id}/state", "get", state),
+        ("/runs/crons", "post", cron),
         ("/assistants/{assistant_id}", "get", assistant),
         ("/assistants/{assistant_id}/schemas", "get", schemas),
     ):

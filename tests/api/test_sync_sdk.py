@@ -86,3 +86,19 @@ def test_the_store_through_the_sync_client(client: Sdk) -> None:
     assert client.store.list_namespaces(prefix=namespace)["namespaces"] == [namespace]
     client.store.delete_item(namespace, "k")
     assert client.store.get_item(namespace, "k") is None
+
+
+@requirement("sync.crons")
+def test_crons_through_the_sync_client(client: Sdk) -> None:
+    mark = {"mark": uuid4().hex}
+    thread = client.threads.create()["thread_id"]
+    key = client.crons.create("echo", schedule="0 0 1 1 *", input=ECHO, metadata=mark)["cron_id"]
+    bound = client.crons.create_for_thread(thread, "echo", schedule="0 0 1 1 *", input=ECHO, metadata=mark)
+    assert (bound["thread_id"], bound["payload"]["input"]) == (thread, ECHO)
+    assert client.crons.update(key, enabled=False)["next_run_date"] is None
+    assert [one["cron_id"] for one in client.crons.search(metadata=mark, enabled=False)] == [key]
+    assert client.crons.count(metadata=mark) == 2
+    client.crons.delete(key)
+    assert client.crons.count(metadata=mark) == 1
+    client.threads.delete(thread)
+    assert client.crons.count(metadata=mark) == 0

@@ -2,6 +2,7 @@
 
 A transition is a commit; each is two points, the moment before it and the moment after. apsw's own hooks see every
 connection of the process, so nothing in the server knows of this. `POINTS_FILE` is told how many points were passed.
+With `CLOCK_FILE`, the wall clock is as many seconds ahead as that file says, at every look.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import apsw
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from threadkeep.clock import SystemClock  # noqa: E402 - found only with the path above
 
 
 class Sentence:
@@ -42,10 +47,20 @@ class Sentence:
             self.point()
 
 
+def shift_clock(ahead: Path) -> None:
+    true_now = SystemClock.now
+
+    def shifted(clock: SystemClock) -> datetime:
+        return true_now(clock) + timedelta(seconds=float(ahead.read_text() or 0))
+
+    SystemClock.now = shifted  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     points_file = os.environ.get("POINTS_FILE")
     sentence = Sentence(int(os.environ.get("DIE_AT", "0")), Path(points_file) if points_file else None)
     apsw.connection_hooks.append(sentence.watch)
-    sys.path.insert(0, str(ROOT))
+    if clock_file := os.environ.get("CLOCK_FILE"):
+        shift_clock(Path(clock_file))
     sys.argv[0] = str(ROOT / "server.py")
     runpy.run_path(str(ROOT / "server.py"), run_name="__main__")

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from threadkeep import __version__
-from threadkeep.api import assistants, meta, runs, states, store, thread_stream, threads
+from threadkeep.api import assistants, crons, meta, runs, states, store, thread_stream, threads
 from threadkeep.api.errors import LastResort, install_error_handlers
 from threadkeep.api.limits import BodyLimit
 from threadkeep.api.origin import OriginGuard, add_cors, origin_policy
@@ -33,7 +33,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         # Clients send bodies with odd content types or none; the origin guard stands where this check would.
         strict_content_type=False,
     )
-    for resource in (meta, assistants, threads, states, thread_stream, runs, store):
+    for resource in (meta, assistants, threads, states, thread_stream, crons, runs, store):
         app.include_router(resource.router)
     install_error_handlers(app)
     # The last one added is the outermost.

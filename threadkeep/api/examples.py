@@ -84,6 +84,22 @@ RUN: dict[str, Any] = {
     "created_at": _TIME,
     "updated_at": _TIME,
 }
+CRON: dict[str, Any] = {
+    "cron_id": "019a9f00-0000-7000-8000-000000000004",
+    "assistant_id": _ASSISTANT_ID,
+    "thread_id": None,
+    "schedule": "0 9 * * MON-FRI",
+    "timezone": "Europe/Berlin",
+    "end_time": None,
+    "enabled": True,
+    "on_run_completed": "delete",
+    "payload": {"assistant_id": _ASSISTANT_ID, "input": {"messages": _MESSAGES[:1]}},
+    "metadata": {"team": "support"},
+    "user_id": None,
+    "next_run_date": "2026-11-23T08:00:00.000000+00:00",
+    "created_at": _TIME,
+    "updated_at": _TIME,
+}
 VALUES: dict[str, Any] = {"messages": _MESSAGES}
 ITEM: dict[str, Any] = {
     "namespace": ["users", "ada"],

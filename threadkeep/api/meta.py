@@ -40,7 +40,7 @@ async def info(engine: EngineOf) -> Response:
             "graphs": engine.graphs.ids,
             "flags": {
                 "assistants": True,
-                "crons": False,
+                "crons": True,
                 "langsmith": False,
                 "langsmith_tracing_replicas": False,
                 "langsmith_tracing_session_on_runs": False,

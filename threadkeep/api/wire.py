@@ -11,6 +11,7 @@ from langgraph.types import StateSnapshot
 from threadkeep import json
 from threadkeep.runs.run import Run
 from threadkeep.storage.assistants import Assistant
+from threadkeep.storage.crons import Cron
 from threadkeep.storage.threads import Thread
 from threadkeep.streams.frames import interrupt_record
 
@@ -77,6 +78,25 @@ def run_wire(run: Run) -> dict[str, Any]:
         "usage": run.outcome.get("usage"),
         "created_at": run.created_at,
         "updated_at": run.updated_at or run.created_at,
+    }
+
+
+def cron_wire(cron: Cron) -> dict[str, Any]:
+    return {
+        "cron_id": cron.cron_id,
+        "assistant_id": cron.assistant_id,
+        "thread_id": cron.thread_id,
+        "schedule": cron.schedule,
+        "timezone": cron.timezone,
+        "end_time": cron.end_time,
+        "enabled": cron.enabled,
+        "on_run_completed": None if cron.thread_id else cron.payload.get("on_completion", "delete"),
+        "payload": cron.payload,
+        "metadata": cron.metadata,
+        "user_id": cron.owner,
+        "next_run_date": cron.next_run_date,
+        "created_at": cron.created_at,
+        "updated_at": cron.updated_at,
     }
 
 

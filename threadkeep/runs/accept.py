@@ -6,12 +6,13 @@ the request is said before anything is stored.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+import apsw
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END
 
@@ -59,6 +60,8 @@ class RunRequest:
     on_completion: Literal["delete", "keep"] = "delete"
     idempotency_key: str | None = None
     user_id: str | None = None
+    cron_id: str | None = None
+    """The cron that asks; nodes find it in `configurable`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,18 @@ class Acceptance:
         self.feeds = ThreadFeeds()
 
     async def accept(
-        self, request: RunRequest, caller: Caller, *, thread_id: str | None, listen: bool = False
+        self,
+        request: RunRequest,
+        caller: Caller,
+        *,
+        thread_id: str | None,
+        listen: bool = False,
+        together_with: Callable[[apsw.Connection], None] | None = None,
     ) -> AcceptedRun:
         """Check, store and start a run. `thread_id` None makes a thread for this run alone.
 
-        With `listen`, its events are kept from the first one on for the reader given back. Raises `NotFoundError`,
+        With `listen`, its events are kept from the first one on for the reader given back. `together_with` is stored
+        in the same transaction or, when it raises an error of ours, nothing is. Raises `NotFoundError`,
         `InvalidError`, `ConflictError` or `UnavailableError`; then nothing was stored.
         """
         if self._worker.draining:
@@ -112,7 +122,9 @@ class Acceptance:
         events = self._log.subscribe(stream, 0) if listen else None
         self.feeds.run_coming(run.thread_id, stream)
         try:
-            accepted = await self._queue.enqueue(run, caller, new_thread=new_thread, durable=False)
+            accepted = await self._queue.enqueue(
+                run, caller, new_thread=new_thread, durable=False, together_with=together_with
+            )
         except BaseException:
             self._log.close(stream, None)
             raise
@@ -132,6 +144,15 @@ class Acceptance:
         if stream is None and run.active:
             stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
         return AcceptedRun(run, stream, self._log.subscribe(stream, 0) if stream and listen else None)
+
+    async def check_later_run(self, request: RunRequest, caller: Caller) -> Assistant:
+        """The assistant of a run that is to be accepted another day; raises what would then be wrong with it anyway."""
+        if request.multitask_strategy == "rollback":
+            self._cleanup.require("adelete_for_runs")
+        assistant = await self.assistant(request.assistant_id, caller)
+        run, _ = self._run(request, assistant, caller, None)
+        await self._check_graph(request, run)
+        return assistant
 
     async def assistant(self, name: str, caller: Caller) -> Assistant:
         """By id, or by the name of a graph; its graph is served."""
@@ -216,9 +237,7 @@ class Acceptance:
         """Whatever would make the run fail before its first node is refused here."""
         if request.after_seconds < 0:
             raise InvalidError("after_seconds must not be negative.")
-        names_nodes = request.interrupt_before or request.interrupt_after or request.command
-        if names_nodes or not self._graphs.made_for_each_use(run.graph_id):
-            await self._check_graph(request, run)
+        await self._check_graph(request, run)
         checkpoint_id = run.kwargs.config.get("configurable", {}).get("checkpoint_id")
         if checkpoint_id is not None:
             await self._check_checkpoint(run)
@@ -233,6 +252,9 @@ class Acceptance:
             require_pending_nodes(graph, run.graph_id, run.thread_id, found)
 
     async def _check_graph(self, request: RunRequest, run: Run) -> None:
+        names_nodes = request.interrupt_before or request.interrupt_after or request.command
+        if not names_nodes and self._graphs.made_for_each_use(run.graph_id):
+            return
         async with self._graphs.bound(run.graph_id, run.kwargs.config) as graph:
             _check_nodes(graph, "interrupt_before", request.interrupt_before)
             _check_nodes(graph, "interrupt_after", request.interrupt_after)
@@ -257,6 +279,8 @@ def _merged_config(assistant: Assistant, request: RunRequest) -> dict[str, Any]:
             raise BadRequestError("Give either context or config.configurable, not both.")
     configurable.update(request.context or {})
     configurable.update({key: value for key, value in request.checkpoint.items() if key in _CHECKPOINT_KEYS and value})
+    if request.cron_id is not None:
+        configurable["cron_id"] = request.cron_id
     return {**assistant.config, **given, "configurable": configurable}
 
 

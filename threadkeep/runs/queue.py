@@ -8,7 +8,7 @@ a run's end and its thread's status change together. How a run executes is `exec
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -59,19 +59,28 @@ class RunQueue:
         self._database = database
 
     async def enqueue(
-        self, run: Run, caller: Caller, *, new_thread: Thread | None = None, durable: bool = True
+        self,
+        run: Run,
+        caller: Caller,
+        *,
+        new_thread: Thread | None = None,
+        durable: bool = True,
+        together_with: Callable[[apsw.Connection], None] | None = None,
     ) -> Accepted:
         """Store an accepted run and decide what its multitask strategy means now.
 
         Without `durable` it returns at the commit, which a killed process keeps; `sync` then makes it safe from a power
         cut, and only after that may anybody be told.
         `new_thread` is made when the thread does not exist yet. A known idempotency key gives the run it made before.
+        What `together_with` does is part of the transaction.
         Raises `NotFoundError` for a thread that is not there or not the caller's, `ConflictError` for `reject`.
         """
 
         def work(connection: apsw.Connection) -> Accepted:
             if (known := _find_by_key(connection, run)) is not None:
                 return Accepted(known, is_new=False)
+            if together_with is not None:
+                together_with(connection)
             thread = _thread_for(connection, run, caller, new_thread)
             to_stop = _make_way(connection, run)
             insert_run(connection, run)

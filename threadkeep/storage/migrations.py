@@ -1,7 +1,7 @@
 """The schema of `server.db` and its history: `sql/0001_*.sql`, `0002_*.sql`, ... each applied once, in order.
 
 `PRAGMA user_version` says how far a file has come. All missing steps run in one transaction, after a backup of the old
-file (`server.db.before-<version>`), so a crash in the middle changes nothing. A newer file is refused.
+file (`server.db.before-<first new version>`), so a crash in the middle changes nothing. A newer file is refused.
 """
 
 from __future__ import annotations
