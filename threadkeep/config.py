@@ -15,6 +15,7 @@ from typing import Any
 
 from dotenv import dotenv_values
 
+from threadkeep.config_values import ConfigValues, Target
 from threadkeep.errors import StartupError
 
 # What the official image builder reads; a server that is already installed has no use for it.
@@ -27,17 +28,6 @@ _BUILD_KEYS = frozenset(
 _SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http"})
 _UNSERVED_KEYS = frozenset({"auth", "ui", "ui_config", "webhooks", "encryption", "priority", "disable_persistence"})
 _GRAPH_ID = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """`path:variable`, where `path` is a file beside `langgraph.json` or a module's name."""
-
-    path: str
-    variable: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.variable}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,37 +101,8 @@ def _warnings(raw: dict[str, Any], http: dict[str, Any]) -> list[str]:
     return found
 
 
-class _Reader:
-    """Takes values out of the parsed file, or says which one is wrong."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def wrong(self, key: str, value: object, allowed: str) -> StartupError:
-        shown = json.dumps(value, default=str)[:200]
-        return StartupError(f"{self._path}: `{key}` is {shown}, but must be {allowed}.")
-
-    def mapping(self, raw: dict[str, Any], key: str) -> dict[str, Any]:
-        value = raw.get(key)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise self.wrong(key, value, "an object")
-        return value
-
-    def strings(self, raw: dict[str, Any], key: str) -> list[str]:
-        value = raw.get(key)
-        if value is None:
-            return []
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self.wrong(key, value, "a list of strings")
-        return value
-
-    def target(self, key: str, value: object) -> Target:
-        path, colon, variable = str(value).rpartition(":") if isinstance(value, str) else ("", "", "")
-        if not colon or not path or not variable.isidentifier():
-            raise self.wrong(key, value, 'a string "path/to/file.py:variable"')
-        return Target(path, variable)
+class _Reader(ConfigValues):
+    """The sections that are read here."""
 
     def graphs(self, value: object) -> dict[str, GraphSpec]:
         if not isinstance(value, dict) or not value:
@@ -174,7 +135,7 @@ class _Reader:
         if value is None:
             return {}
         if isinstance(value, str):
-            return {name: text or "" for name, text in dotenv_values(self._path.parent / value).items()}
+            return {name: text or "" for name, text in dotenv_values(self.path.parent / value).items()}
         if isinstance(value, dict):
             return {str(name): str(text) for name, text in value.items()}
         raise self.wrong("env", value, "the path of a .env file, or an object of names and values")

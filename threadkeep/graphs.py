@@ -22,7 +22,8 @@ from langgraph.store.base import BaseStore
 from langgraph_sdk.runtime import AccessContext
 from pydantic import BaseModel, ValidationError
 
-from threadkeep.config import Config, Target
+from threadkeep.config import Config
+from threadkeep.config_values import Target
 from threadkeep.errors import InvalidError, NotFoundError, StartupError
 from threadkeep.factories import make_graph
 from threadkeep.unserved import UnservedGraph

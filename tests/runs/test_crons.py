@@ -24,7 +24,8 @@ from tests.processes import TRIAL_PROJECT, ServerProcess
 from tests.runs.test_crash_points import DYING, SOAK
 from threadkeep.callers import EVERYONE, Caller
 from threadkeep.clock import timestamp
-from threadkeep.config import Config, GraphSpec, Target
+from threadkeep.config import Config, GraphSpec
+from threadkeep.config_values import Target
 from threadkeep.engine import Engine, open_engine
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.accept import RunRequest
