@@ -22,7 +22,8 @@ _NUMBERS = (int, float, bool)
 
 _fields = attrgetter("__dict__")
 _extra = attrgetter("__pydantic_extra__")
-_HELD_ONCE = next(map(sys.getrefcount, [object()]))  # what the count says of an object that only a list holds
+_ONCE = set(map(sys.getrefcount, [object()]))  # what the count says of an object that only a list holds
+_TWICE = {1 + next(iter(_ONCE))}
 
 
 class _Exactly:
@@ -75,9 +76,7 @@ class Lent:
         return list(map(_fields, self._records)) == self._witnesses and not any(map(_extra, self._records))
 
     def _is_alone(self) -> bool:
-        return all(map(_HELD_ONCE.__eq__, map(sys.getrefcount, self._records))) and all(
-            map((_HELD_ONCE + 1).__eq__, map(sys.getrefcount, self._parts))
-        )
+        return set(map(sys.getrefcount, self._records)) <= _ONCE and set(map(sys.getrefcount, self._parts)) <= _TWICE
 
     def _note_parts(self, part: Any) -> None:
         self._parts.append(part)
