@@ -15,6 +15,7 @@ from threadkeep.api.limits import BodyLimit
 from threadkeep.api.origin import OriginGuard, add_cors, origin_policy
 from threadkeep.api.request_log import RequestLog
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route, add_resources
 from threadkeep.config import Config
 from threadkeep.settings import Settings
 
@@ -30,11 +31,10 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         lifespan=lifespan,
         redoc_url=None,
         default_response_class=Json,
-        # Clients send bodies with odd content types or none; the origin guard stands where this check would.
-        strict_content_type=False,
     )
-    for resource in (meta, assistants, threads, states, thread_stream, crons, runs, store):
-        app.include_router(resource.router)
+    app.router.route_class = Route
+    resources = (meta, assistants, threads, states, thread_stream, crons, runs, store)
+    add_resources(app, [resource.router for resource in resources])
     install_error_handlers(app)
     # The last one added is the outermost.
     policy = origin_policy(settings, config.cors)

@@ -12,6 +12,7 @@ from threadkeep.api.graph_schemas import drawing, graph_schemas
 from threadkeep.api.removal import remove_thread
 from threadkeep.api.requests import CallerOf, EngineOf, page_headers, selected, uuid_of
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route
 from threadkeep.api.schemas import (
     AssistantChanges,
     AssistantCreate,
@@ -28,7 +29,7 @@ from threadkeep.storage.assistants import Assistant, AssistantQuery
 from threadkeep.storage.metadata import contains
 from threadkeep.storage.threads import ThreadQuery
 
-router = APIRouter(prefix="/assistants", tags=["Assistants"])
+router = APIRouter(prefix="/assistants", tags=["Assistants"], route_class=Route)
 
 _ALL = 1000
 

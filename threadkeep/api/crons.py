@@ -11,6 +11,7 @@ from threadkeep.api.cron_schemas import CronCreate, CronFilter, CronPatch, CronS
 from threadkeep.api.examples import CRON, documented
 from threadkeep.api.requests import CallerOf, EngineOf, page_headers, selected, uuid_of
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route
 from threadkeep.api.wire import cron_wire
 from threadkeep.callers import Caller
 from threadkeep.clock import new_uuid7, timestamp
@@ -21,7 +22,7 @@ from threadkeep.runs.crons import following, payload_of
 from threadkeep.storage.assistants import system_assistant_id
 from threadkeep.storage.crons import Cron, CronQuery
 
-router = APIRouter(tags=["Crons"])
+router = APIRouter(tags=["Crons"], route_class=Route)
 
 
 @router.post("/runs/crons", responses=documented(CRON))

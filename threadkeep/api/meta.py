@@ -11,11 +11,12 @@ from starlette.responses import Response
 from threadkeep import API_VERSION, __version__
 from threadkeep.api.requests import EngineOf
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route
 from threadkeep.engine import Engine
 from threadkeep.errors import ThreadkeepError
 from threadkeep.storage.interactions import interaction_totals
 
-router = APIRouter(tags=["System"])
+router = APIRouter(tags=["System"], route_class=Route)
 
 _LANGGRAPH_VERSION = importlib.metadata.version("langgraph")
 

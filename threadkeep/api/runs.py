@@ -11,6 +11,7 @@ from starlette.responses import Response
 from threadkeep.api.examples import RUN, VALUES, documented, documented_stream
 from threadkeep.api.requests import CallerOf, EngineOf, listed, selected, uuid_of
 from threadkeep.api.responses import Json, stream_response, wait_response
+from threadkeep.api.routing import Route
 from threadkeep.api.run_schemas import CancelMany, RunCreate, stream_modes
 from threadkeep.api.wire import run_wire
 from threadkeep.callers import Caller
@@ -21,7 +22,7 @@ from threadkeep.runs.run import CancelAction, Run, RunStatus
 from threadkeep.streams.event_log import parse_last_event_id
 from threadkeep.streams.live import RunStream
 
-router = APIRouter(tags=["Runs"])
+router = APIRouter(tags=["Runs"], route_class=Route)
 
 IdempotencyKey = Annotated[str | None, Header(max_length=255, description="The same key gives the same run")]
 LastEventId = Annotated[str | None, Header(description="Replay what came after this id; -1 for everything")]

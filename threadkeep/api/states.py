@@ -15,6 +15,7 @@ from starlette.responses import Response
 from threadkeep.api.examples import CHECKPOINT, STATE, documented
 from threadkeep.api.requests import CallerOf, EngineOf, listed, selected_state, uuid_of
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route
 from threadkeep.api.schemas import CheckpointRef, HistoryQuery, StateAtCheckpoint, StateUpdate, ThreadPatch
 from threadkeep.api.wire import EMPTY_STATE, checkpoint_wire, interrupts_of, state_wire
 from threadkeep.callers import Caller
@@ -23,7 +24,7 @@ from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotF
 from threadkeep.graphs import Graph
 from threadkeep.storage.threads import Thread
 
-router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"])
+router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"], route_class=Route)
 
 Select = Annotated[list[str] | None, Query(description="Only these fields; values.<key> is one key of the values")]
 # Names that are no nodes of a graph, but that LangGraph lets an update be written as.

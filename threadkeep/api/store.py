@@ -20,11 +20,12 @@ from threadkeep import json
 from threadkeep.api.examples import ITEM, documented
 from threadkeep.api.requests import CallerOf, EngineOf
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route
 from threadkeep.api.schemas import Body, Object, example
 from threadkeep.clock import timestamp
 from threadkeep.errors import BadRequestError, InvalidError, UnsupportedError
 
-router = APIRouter(prefix="/store", tags=["Store"])
+router = APIRouter(prefix="/store", tags=["Store"], route_class=Route)
 
 _RESERVED_ROOT = "langgraph"
 

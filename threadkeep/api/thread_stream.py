@@ -17,6 +17,7 @@ from threadkeep import json
 from threadkeep.api.examples import documented_stream
 from threadkeep.api.requests import CallerOf, EngineOf, uuid_of
 from threadkeep.api.responses import Batches, long_response
+from threadkeep.api.routing import Route
 from threadkeep.api.runs import LastEventId
 from threadkeep.api.states import state_of
 from threadkeep.callers import Caller
@@ -29,7 +30,7 @@ from threadkeep.streams.feeds import News, RunComing
 from threadkeep.streams.live import END, Event, GapError
 from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, StreamCutError, encode
 
-router = APIRouter(tags=["Threads"])
+router = APIRouter(tags=["Threads"], route_class=Route)
 
 THREAD_MODES = ("run_modes", "lifecycle", "state_update")
 _EVENTS_A_RUN = 100_000_000

@@ -11,6 +11,7 @@ from threadkeep.api.examples import THREAD, documented
 from threadkeep.api.removal import remove_thread
 from threadkeep.api.requests import CallerOf, EngineOf, page_headers, uuid_of
 from threadkeep.api.responses import Json
+from threadkeep.api.routing import Route
 from threadkeep.api.schemas import ThreadCreate, ThreadFilter, ThreadPatch, ThreadPrune, ThreadSearch
 from threadkeep.api.states import state_now, thread_values
 from threadkeep.api.supersteps import create_with_state
@@ -22,7 +23,7 @@ from threadkeep.errors import NotFoundError
 from threadkeep.storage.intents import Intent
 from threadkeep.storage.threads import Thread, expiry
 
-router = APIRouter(prefix="/threads", tags=["Threads"])
+router = APIRouter(prefix="/threads", tags=["Threads"], route_class=Route)
 
 
 @router.post("", responses=documented(THREAD))
