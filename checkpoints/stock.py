@@ -34,7 +34,7 @@ async def open_checkpointer(data_dir: Path | None = None) -> AsyncIterator[Async
 
 @asynccontextmanager
 async def open_store(data_dir: Path | None = None) -> AsyncIterator[AsyncSqliteStore]:
-    """LangGraph's long-term memory store on `store.db`, with expired items swept in the background."""
+    """LangGraph's long-term memory store on `store.db`, as it is: nothing in it expires."""
     with owned_file(resolve_data_dir(data_dir) / STORE_FILE) as path:
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             await _durable(connection)

@@ -23,8 +23,14 @@ OURS = ("server", "graphs", "nodes", "checkpoints", "threadkeep")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 MOST_LINES = 400
 
-# The borders where anything may arrive: a graph's own errors, what no route foresaw, and what a tool raises.
-BORDERS = {"threadkeep/runs/execute.py", "threadkeep/api/errors.py", "nodes/tools/toolkit.py"}
+# The borders where anything may arrive: a graph's own errors, what no route foresaw, what a tool raises, what an
+# embedding raises.
+BORDERS = {
+    "threadkeep/runs/execute.py",
+    "threadkeep/api/errors.py",
+    "nodes/tools/toolkit.py",
+    "checkpoints/store/index.py",
+}
 
 # Read by the libraries, or told to the shipped graphs by the server itself.
 NOT_SETTINGS = {"LANGGRAPH_STRICT_MSGPACK"}
