@@ -8,6 +8,7 @@ discard the tokens it was already shown. A prompt that is too long is `PromptToo
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from langgraph.config import get_stream_writer
 from nodes import prompts
 from nodes.context import ModelContext
 from nodes.history import clean, repaired
-from nodes.models import ChatModels, ModelChoice
+from nodes.models import SDK_RETRIES, ChatModels, ModelChoice
 from nodes.state import Spent, add_spent
 
 _PROVIDER_ERRORS = {"openai": "OpenAIError", "anthropic": "AnthropicError", "httpx": "HTTPError", "httpx2": "HTTPError"}
@@ -77,8 +78,8 @@ async def complete(
                 failure = _worth_another_attempt(error)
                 spent = add_spent(spent, Spent(model_calls=1))
                 _discard(f"lc_run--{call_id}", config)
-                if not _broke_off(error):
-                    break  # the SDK has tried this one again already
+                if not _broke_off(error) or _sdk_has_retried(error):
+                    break
             else:
                 return clean(answer), add_spent(spent, cost_of(answer, context))
     status = getattr(failure, "status_code", None)
@@ -137,11 +138,23 @@ def _whole(answer: AIMessage) -> None:
 
 
 def _broke_off(error: BaseException | None) -> bool:
-    """Whether the connection was lost in the middle of an answer, which the SDK does not retry."""
+    """Whether the connection was lost, perhaps in the middle of an answer, where the SDK does not try again."""
     if error is None:
         return False
     lost = type(error).__name__ in ("RemoteProtocolError", "ReadError")
     return lost or isinstance(error, CutAnswerError) or _broke_off(error.__cause__ or error.__context__)
+
+
+def _sdk_has_retried(error: Exception) -> bool:
+    """Whether the failed request was the last that the SDK would make.
+
+    A connection lost before the answer began looks just like one lost in the middle of it, but the former was tried
+    again by the SDK already; its requests say in a header which attempt they are.
+    """
+    with suppress(RuntimeError):  # what an HTTP error without a request answers to being asked for it
+        request = getattr(error, "request", None)
+        return int(getattr(request, "headers", {}).get("x-stainless-retry-count", 0)) >= SDK_RETRIES
+    return False
 
 
 def _discard(message_id: str, config: RunnableConfig) -> None:

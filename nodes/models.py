@@ -21,6 +21,8 @@ from nodes.offline import OfflineChatModel
 DEFAULT_OPENAI_MODEL = "gpt-5-mini"
 OFFLINE = "offline"
 DEFAULT_TIMEOUT = 60.0
+SDK_RETRIES = 2
+"""How often a provider's SDK asks again by itself; that of most providers, and ours for OpenAI."""
 DEFAULT_CASSETTE = "cassette.jsonl"
 VARIABLES = ("MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL", "MODEL_TIMEOUT", "OFFLINE_TOKEN_DELAY", "CASSETTE")
 MOST_MODELS = 64
@@ -116,7 +118,7 @@ def _openai(model: str, choice: ModelChoice, environ: Mapping[str, str]) -> Base
         api_key=key or "no-key",  # type: ignore[arg-type]  # the client refuses an empty key; Ollama and vLLM ignore it
         base_url=url or "https://api.openai.com/v1",  # explicit, or another variable could redirect the key
         timeout=_seconds(environ, "MODEL_TIMEOUT", DEFAULT_TIMEOUT),
-        max_retries=2,  # the only retry layer: a second one would multiply the requests
+        max_retries=SDK_RETRIES,  # the only retry layer: a second one would multiply the requests
         stream_usage=True,
         use_responses_api=False,  # some model names switch it on by themselves, even on foreign servers
         temperature=choice.temperature,

@@ -25,7 +25,7 @@ SUM = asked("what is 2 + 3?")
 
 
 @pytest.mark.fault(21)
-@pytest.mark.parametrize("fault", ["rate_limit", "server_error", "cut", "no_finish"])
+@pytest.mark.parametrize("fault", ["rate_limit", "server_error", "drop", "cut", "no_finish"])
 @pytest.mark.parametrize("place", [0, 1])
 async def test_a_passing_fault_of_the_model_server_does_not_change_the_answer(
     server: ModelServer, fault: Any, place: int
@@ -57,6 +57,21 @@ async def test_a_server_that_stays_broken_fails_the_run_after_the_sdks_retries_a
     with pytest.raises(ModelCallError, match="status 500"):
         await build(models_of(server)).ainvoke(SUM)
     assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "stream_mode", "requests"),
+    [("drop", "values", 3), ("drop", "messages", 3), ("cut", "values", 3), ("cut", "messages", 2)],
+)
+async def test_a_server_that_cuts_every_connection_is_asked_by_one_retry_layer_alone(
+    server: ModelServer, fault: Any, stream_mode: Any, requests: int
+) -> None:
+    """The SDK's two retries, or, where it does not retry (in the middle of a stream), one of ours; never both."""
+    server.fail_next(*[fault] * 12)
+    with pytest.raises(ModelCallError, match="ConnectionError"):
+        async for _ in build(models_of(server)).astream(SUM, stream_mode=stream_mode):
+            pass
+    assert len(server.requests) == requests
 
 
 async def test_a_refused_request_is_not_retried(server: ModelServer) -> None:

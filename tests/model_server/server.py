@@ -22,6 +22,7 @@ Fault = Literal[
     "server_error",  # 500
     "bad_request",  # 400, not worth a retry
     "context_overflow",  # 400 with code context_length_exceeded
+    "drop",  # the connection is closed without a byte
     "hang",  # no byte until the server closes
     "cut",  # the connection breaks in the middle of the answer
     "no_finish",  # the stream ends without finish_reason and [DONE]
@@ -120,8 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
             status, error = _REFUSALS[fault]
             headers = {"Retry-After": str(self.model_server.retry_after)} if status == 429 else {}
             self._json(status, {"error": error}, headers)
-        elif fault == "hang":
-            self.model_server.closing.wait()
+        elif fault in ("hang", "drop"):
+            if fault == "hang":
+                self.model_server.closing.wait()
             self.close_connection = True
         else:
             self._answer(body, fault)
