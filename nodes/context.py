@@ -42,7 +42,7 @@ class ModelContext:
         description="What the model sees of a long thread: its last turns, a summary, or a summary and the last turns.",
     )
     history_tokens: int = Field(default=8000, ge=200, description="Tokens of history a model call may be sent.")
-    keep_turns: int = Field(default=6, ge=1, description="Latest turns that `combined` never summarises.")
+    keep_turns: int = Field(default=6, ge=1, description="Latest turns that `combined` keeps whole as far as they fit.")
     long_term_memory: bool = Field(default=True, description="Remember preferences and notes of the user.")
 
     @model_validator(mode="after")

@@ -24,13 +24,18 @@ LONGEST_RESULT = 2000
 
 
 def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
-    """Tokens by rule of thumb: four ASCII characters make one, any other character is one, a message costs four."""
+    """Tokens by rule of thumb: those of the text and the tool calls, and four for each message."""
     total = 0
     for message in messages:
         text = str(message.text) + json.dumps(getattr(message, "tool_calls", None) or "", ensure_ascii=False)
-        ascii_only = len(text.encode("ascii", "ignore"))
-        total += 4 + ascii_only // 4 + len(text) - ascii_only
+        total += 4 + text_tokens(text)
     return total
+
+
+def text_tokens(text: str) -> int:
+    """Tokens by rule of thumb: four ASCII characters make one, any other character is one."""
+    ascii_only = len(text.encode("ascii", "ignore"))
+    return ascii_only // 4 + len(text) - ascii_only
 
 
 def corrected_scale(sent: Sequence[BaseMessage], reported: int | None) -> float | None:
@@ -57,14 +62,18 @@ def unsummarised(state: Conversation) -> list[AnyMessage]:
 
 def recent(state: Conversation, tokens: float) -> list[AnyMessage]:
     """The latest whole turns of at most `tokens` tokens; the last turn always, its tool results cut when it must be."""
-    kept: list[AnyMessage] = []
-    left = tokens / (state.get("token_scale") or 1.0)
-    for turn in reversed(turns(unsummarised(state))):
-        left -= estimated_tokens(turn)
-        if left < 0 and kept:
-            break
-        kept = turn + kept
+    kept = [message for turn in latest(turns(unsummarised(state)), state, tokens) for message in turn]
     return [_cut(message) for message in kept] if not tokens else kept
+
+
+def latest(split: list[Turn], state: Conversation, tokens: float) -> list[Turn]:
+    """The last of the turns that are together at most `tokens` tokens; the very last one always."""
+    left = tokens / (state.get("token_scale") or 1.0)
+    for place in range(len(split) - 1, -1, -1):
+        left -= estimated_tokens(split[place])
+        if left < 0 and place < len(split) - 1:
+            return split[place + 1 :]
+    return split
 
 
 def _cut(message: AnyMessage) -> AnyMessage:

@@ -1,13 +1,16 @@
 """Keeping a running summary of the turns that no longer fit.
 
 The old summary and everything that is dropped are folded into the new one, in pieces when there is much. A summariser
-that fails costs nothing but memory: the call falls back to the latest turns, and the state says so.
+that fails costs nothing but memory: what was folded up to a turn's end is kept, the call falls back to the latest
+turns, and the state says so.
 """
 
 import json
+from collections import deque
+from itertools import chain
 from typing import Any
 
-from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import merge_configs
 from langgraph.runtime import Runtime
@@ -15,10 +18,15 @@ from langgraph.runtime import Runtime
 from nodes import prompts
 from nodes.budget import time_left, timed
 from nodes.context import ModelContext
-from nodes.memory import Turn, estimated_tokens, turns, unsummarised
+from nodes.memory import Turn, estimated_tokens, latest, text_tokens, turns, unsummarised
 from nodes.model_call import INTERNAL, ModelCallError, PromptTooLongError, complete
 from nodes.models import ChatModels
+from nodes.pieces import Piece, halves, pieces
 from nodes.state import Conversation, Node, Spent, add_spent
+
+
+class SummaryBudgetError(RuntimeError):
+    """Folding the dropped turns would take more model calls than half of those the run has left."""
 
 
 def summarise(models: ChatModels) -> Node:
@@ -29,49 +37,74 @@ def summarise(models: ChatModels) -> Node:
         dropped = _no_longer_fitting(state, context)
         if not dropped:
             return {"memory_fault": None}
-        summary, spent = state.get("summary") or "", Spent()
+        folding = Folding(models, context, config, state)
         try:
             async with time_left(state["spent"], context):
-                for piece in _pieces(dropped, context.history_tokens):
-                    summary, cost = await _folded(models, context, config, summary, piece)
-                    spent = add_spent(spent, cost)
-        except (ModelCallError, PromptTooLongError, TimeoutError) as error:
+                await folding.fold(dropped)
+        except (ModelCallError, PromptTooLongError, SummaryBudgetError, TimeoutError) as error:
             why = str(error) or "no time left"
             fault = f"The summary could not be made ({why}); older turns are left out of the prompt."
             runtime.stream_writer({"type": "memory_fault", "message": fault})
-            return {"memory_fault": fault, "spent": spent}
-        until = dropped[-1][-1].id
-        return {"summary": summary, "summarised_until": until, "memory_fault": None, "spent": spent}
+            return {**folding.update, "memory_fault": fault}
+        return {**folding.update, "memory_fault": None}
 
     return timed(summarise)
 
 
 def _no_longer_fitting(state: Conversation, context: ModelContext) -> list[Turn]:
-    """The turns to fold away: none while everything fits; the last turn never, `combined` keeps a few more."""
+    """The turns to fold away: none while everything fits; the last turn never, `combined` keeps a few more that fit."""
     if context.memory == "buffer":
         return []
     messages = unsummarised(state)
     if estimated_tokens(messages) * (state.get("token_scale") or 1.0) <= context.history_tokens:
         return []
-    keep = context.keep_turns if context.memory == "combined" else 1
-    return turns(messages)[:-keep]
+    split, keep = turns(messages), 1
+    if context.memory == "combined":
+        keep = min(context.keep_turns, len(latest(split, state, context.history_tokens)))
+    return split[:-keep]
 
 
-def _pieces(dropped: list[Turn], tokens: int) -> list[list[AnyMessage]]:
-    """The dropped messages in pieces that fit into one call each, every one of them in some piece."""
-    pieces: list[list[AnyMessage]] = [[]]
-    for turn in dropped:
-        if pieces[-1] and estimated_tokens([*pieces[-1], *turn]) > tokens:
-            pieces.append([])
-        pieces[-1] += turn
-    return pieces
+class Folding:
+    """One attempt at folding turns into the summary; `update` is the state's as far as it came."""
 
+    def __init__(self, models: ChatModels, context: ModelContext, config: RunnableConfig, state: Conversation) -> None:
+        self._models, self._context, self._config = models, context, merge_configs(config, INTERNAL)
+        self._summary = state.get("summary") or ""
+        self._scale = state.get("token_scale") or 1.0
+        self._calls_left = (context.max_model_calls - state["spent"]["model_calls"]) // 2
+        self.update: dict[str, Any] = {"spent": Spent()}
 
-async def _folded(
-    models: ChatModels, context: ModelContext, config: RunnableConfig, summary: str, piece: list[AnyMessage]
-) -> tuple[str, Spent]:
-    told = [{"role": message.type, "text": str(message.text)} for message in piece if message.text]
-    data = json.dumps({"summary": summary, "messages": told}, ensure_ascii=False)
-    messages = [SystemMessage(prompts.SUMMARISE), HumanMessage(data)]
-    answer, spent = await complete(models, context, messages, merge_configs(config, INTERNAL))
-    return str(answer.text), spent
+    async def fold(self, dropped: list[Turn]) -> None:
+        """Fold every turn, oldest first. A piece that the provider finds too long is cut and shown part by part."""
+        room = self._context.history_tokens / self._scale
+        waiting = deque(pieces(dropped, int(max(room - text_tokens(self._summary), room / 2))))
+        while waiting:
+            self._afford(waiting)
+            piece = waiting.popleft()
+            try:
+                await self._show(piece)
+            except PromptTooLongError:
+                if len(smaller := halves(piece)) < 2:
+                    raise
+                # Others of its size would be refused as well, one call each.
+                alike = (halves(other) if other.tokens > piece.tokens * 0.7 else [other] for other in waiting)
+                waiting = deque([*smaller, *chain.from_iterable(alike)])
+                continue
+            if piece.until:
+                self.update |= {"summary": self._summary, "summarised_until": piece.until}
+
+    def _afford(self, waiting: deque[Piece]) -> None:
+        """Refuse to begin a turn that cannot be brought to its end: its calls would be spent for nothing."""
+        pieces_of_turn = 1 + next(number for number, piece in enumerate(waiting) if piece.until)
+        if pieces_of_turn > self._calls_left:
+            raise SummaryBudgetError("it takes more model calls than the run can spare")
+
+    async def _show(self, piece: Piece) -> None:
+        if not piece.told:  # a turn of pictures alone
+            return
+        self._calls_left -= 1
+        data = json.dumps({"summary": self._summary, "messages": piece.told}, ensure_ascii=False)
+        messages = [SystemMessage(prompts.SUMMARISE), HumanMessage(data)]
+        answer, spent = await complete(self._models, self._context, messages, self._config)
+        self._summary = str(answer.text)
+        self.update["spent"] = add_spent(self.update["spent"], spent)

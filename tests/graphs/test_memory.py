@@ -75,6 +75,48 @@ async def test_a_summariser_that_fails_costs_older_turns_and_the_state_says_so(s
     assert "pet 0" in after["summary"]
 
 
+@pytest.mark.parametrize("place", [0.0, 0.31, 0.5, 0.5003, 0.77, 1.0])
+@pytest.mark.parametrize("most_words", [None, 140])
+async def test_a_fact_in_a_message_longer_than_a_summary_call_can_take_is_still_known(
+    server: ModelServer, place: float, most_words: int | None
+) -> None:
+    words = ["lorem"] * 3000
+    words[int(place * 3000) : int(place * 3000)] = ["my locker code is 4711."]
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "max_model_calls": 400, "memory": "summary"}
+    await graph.ainvoke(asked(" ".join(words)), HERE, context=context)
+    server.most_words = most_words  # pieces of 400 tokens are too long for it as well
+    state = await graph.ainvoke(asked("what is my locker code?"), HERE, context=context)
+    assert state["memory_fault"] is None
+    assert state["messages"][-1].text == "Your locker code is 4711."
+    assert len(server.requests) > 8
+
+
+async def test_turns_too_big_to_be_folded_within_the_budget_are_left_out_and_the_turns_before_are_kept(
+    server: ModelServer,
+) -> None:
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "max_model_calls": 12}
+    for text in ("my pet is called Rex", "lorem " * 3000, "my tea is green"):
+        await graph.ainvoke(asked(text), HERE, context=context)
+    before = len(server.requests)
+    state = await graph.ainvoke(asked("what is my pet?"), HERE, context={**context, "memory": "summary"})
+    assert state["messages"][-1].text == "Your pet is called Rex."
+    assert "it takes more model calls than the run can spare" in state["memory_fault"]
+    assert len(server.requests) - before == 2  # one summary, one answer
+
+
+async def test_no_turn_is_both_left_out_of_the_prompt_and_not_yet_in_the_summary(server: ModelServer) -> None:
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "memory": "combined", "keep_turns": 6}
+    for turn in range(6):
+        told = f"my pet {turn} is called Rex{turn}. " + "lorem " * 150
+        state = await graph.ainvoke(asked(told), HERE, context=context)
+        seen = " ".join(str(message["content"]) for message in server.requests[-1]["messages"])
+        assert [f"Rex{earlier}" in seen for earlier in range(turn + 1)] == [True] * (turn + 1)
+    assert "summary" in state
+
+
 async def test_a_prompt_the_provider_finds_too_long_is_sent_again_with_less_history(server: ModelServer) -> None:
     graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
     for turn in range(8):

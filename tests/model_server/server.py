@@ -52,6 +52,8 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.retry_after = retry_after
         self.knows_schemas = True
+        self.most_words: int | None = None
+        """A prompt of more words is refused as longer than the model's context."""
         self.closing = threading.Event()
         self.received = threading.Semaphore(0)
         self._faults: list[Fault | None] = []
@@ -117,6 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
         if "response_format" in body and not self.model_server.knows_schemas:
             self._json(400, {"error": {"message": "Unknown parameter: 'response_format'", "code": "unknown_parameter"}})
             return
+        words = sum(len(str(message.get("content")).split()) for message in body["messages"])
+        if self.model_server.most_words is not None and words > self.model_server.most_words:
+            fault = "context_overflow"
         if fault in _REFUSALS:
             status, error = _REFUSALS[fault]
             headers = {"Retry-After": str(self.model_server.retry_after)} if status == 429 else {}
