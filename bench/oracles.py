@@ -2,7 +2,7 @@
 
 Each answers the prompts the search really sends, from the `left:` line and the schema asked for. `exact` knows the
 truth; `flipped` lies with a given probability (seeded, independently for every sample, never about 24 itself);
-`constant` knows nothing and values everything alike.
+`constant` knows nothing and values everything alike; `random` knows nothing either and says anything.
 """
 
 import json
@@ -15,6 +15,7 @@ from typing import Any
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import Field
 
+from nodes.evaluate import WORTH
 from nodes.models import ChatModels
 from nodes.offline import OfflineChatModel, reply
 
@@ -24,9 +25,11 @@ Schema = dict[str, Any] | None
 class Oracle(OfflineChatModel):
     """The exact oracle. `calls` counts requests, `prompts` the distinct ones.
 
-    It proposes every step in whole numbers, largest first; all 100 test games can be solved that way.
+    It proposes every step in whole numbers (all 100 test games can be solved that way), in an order drawn by chance
+    from each prompt and `order`.
     """
 
+    order: int = 1
     calls: int = 0
     prompts: Counter[str] = Field(default_factory=Counter)
 
@@ -38,14 +41,12 @@ class Oracle(OfflineChatModel):
         truth = reply(messages, tools, schema)
         if name == "thoughts":
             whole = [thought for thought in json.loads(truth.text)["thoughts"] if not re.search(r"\d/\d", thought)]
-            return AIMessage(json.dumps({"thoughts": self.order(whole[::-1], prompt)}))
+            shuffled = random.Random(f"{self.order} {prompt}").sample(whole, len(whole))
+            return AIMessage(json.dumps({"thoughts": shuffled}))
         return self.judge(truth, prompt) if name == "value" else truth
 
     def judge(self, truth: AIMessage, prompt: str) -> AIMessage:
         return truth
-
-    def order(self, thoughts: list[str], prompt: str) -> list[str]:
-        return thoughts
 
 
 class FlippedOracle(Oracle):
@@ -69,11 +70,14 @@ class ConstantOracle(Oracle):
         return AIMessage('{"label": "likely"}')
 
 
-class ShuffledConstantOracle(ConstantOracle):
-    """And proposes in random order, so that what is found is found by chance and by the verifier."""
+class RandomOracle(Oracle):
+    """Values every state by chance: what it solves is what a beam and the verifier come upon without any evaluator."""
 
-    def order(self, thoughts: list[str], prompt: str) -> list[str]:
-        return random.Random(prompt).sample(thoughts, len(thoughts))
+    seed: int
+
+    def judge(self, truth: AIMessage, prompt: str) -> AIMessage:
+        chance = random.Random(f"{self.seed} {prompt} {self.prompts[prompt]}")
+        return AIMessage(json.dumps({"label": chance.choice(list(WORTH))}))
 
 
 def models_of(oracle: Oracle) -> ChatModels:

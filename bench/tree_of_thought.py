@@ -1,7 +1,8 @@
 """How well the Tree of Thought search finds, judged by oracles on the paper's 100 test games (ranks 901-1000).
 
-`constant` is the control: no evaluator, steps proposed largest first. `shuffled` is the same with steps proposed in
-random order: what it solves at a wide beam is chance and the verifier, which checks every end the beam leads to.
+Steps are proposed in an order drawn by chance for each prompt. `constant` and `random` are the controls without an
+evaluator: one values everything alike, so that states stay in the order of their numbers, the other says anything, and
+what it solves is chance and the verifier, which checks every end the beam leads to.
 
 Run: python -m bench.tree_of_thought [--games 100]
 """
@@ -11,15 +12,24 @@ import asyncio
 import csv
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 os.environ.setdefault("MODEL", "offline")
 
-from bench.oracles import ConstantOracle, FlippedOracle, Oracle, ShuffledConstantOracle, models_of
+from bench.oracles import ConstantOracle, FlippedOracle, Oracle, RandomOracle, models_of
 from graphs.tree_of_thought import build
 
 DATA = Path(__file__).parents[1] / "tests" / "data" / "game24.csv"
+
+ORACLES: dict[str, Callable[[], Oracle]] = {
+    "exact": Oracle,
+    "flip 20 %": lambda: FlippedOracle(rate=0.2, seed=1),
+    "flip 35 %": lambda: FlippedOracle(rate=0.35, seed=1),
+    "constant": ConstantOracle,
+    "random": lambda: RandomOracle(seed=1),
+}
 
 
 @dataclass(frozen=True)
@@ -53,14 +63,9 @@ async def play(oracle: Oracle, game: str, beam: int, samples: int = 3, **setting
     return Played(answer.endswith(" = 24"), len(oracle.prompts), oracle.calls, len(rounds))
 
 
-async def measure(name: str, beam: int, samples: int, count: int, seed: int = 1) -> None:
+async def measure(name: str, beam: int, samples: int, count: int) -> None:
     started = time.perf_counter()
-    made = {"exact": Oracle, "constant": ConstantOracle, "shuffled": ShuffledConstantOracle}
-    rate = {"flip 20 %": 0.2, "flip 35 %": 0.35}.get(name, 0.0)
-    played = []
-    for game in games(count):
-        oracle = made[name]() if name in made else FlippedOracle(rate=rate, seed=seed)
-        played.append(await play(oracle, game, beam, samples))
+    played = [await play(ORACLES[name](), game, beam, samples) for game in games(count)]
     n, seconds = len(played), time.perf_counter() - started
     print(
         f"{name:<10} b={beam} samples={samples}  solved {sum(p.solved for p in played) / n:6.1%}  "
@@ -74,7 +79,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--games", type=int, default=100)
     count = parser.parse_args().games
-    for name in ("exact", "flip 20 %", "flip 35 %", "constant", "shuffled"):
+    for name in ORACLES:
         for beam in (1, 2, 5, 8):
             await measure(name, beam, 3, count)
     await measure("flip 20 %", 1, 1, count)

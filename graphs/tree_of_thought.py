@@ -34,7 +34,7 @@ def build(models: ChatModels, problems: Sequence[Problem] = PROBLEMS) -> Compile
     builder.add_node("expand", expand(models, known))
     builder.add_node("merge", merge(known))
     builder.add_node("evaluate", evaluate(models, known))
-    builder.add_node("select", select)
+    builder.add_node("select", select(known))
     builder.add_node("answer", answer(models, known))
     builder.add_edge(START, "begin")
     builder.add_edge("begin", "summarise")

@@ -8,27 +8,35 @@ from langgraph.types import Send
 from nodes.budget import exhausted
 from nodes.context import SearchContext
 from nodes.problems.problem import Problem
-from nodes.state import SearchState
+from nodes.state import Node, SearchState, Thought
 from nodes.thoughts import ROOT, Tree, levels_of, task_for, with_status
 
 STEPS_OF_A_LEVEL = 6
 """Super-steps one more level takes, with the answer after it and one to spare."""
 
 
-async def select(state: SearchState, runtime: Runtime[SearchContext]) -> dict[str, Tree]:
-    """A node: keeps the best new states, in stable order, and drops the others.
+def select(problems: dict[str, Problem]) -> Node:
+    """A node: keeps the best new states and drops the others; of equal ones those the problem puts first.
 
     Depth first, a state whose value says it leads nowhere is dropped even when there is room for it.
     """
-    context = runtime.context or SearchContext()
-    ranked = sorted(with_status(state["tree"], "proposed"), key=lambda thought: -thought["value"])
-    enough = context.prune_below * context.samples if context.strategy == "depth" else 0.0
-    changed: Tree = {}
-    for place, thought in enumerate(ranked):
-        worthy = place < context.beam and thought["value"] >= enough
-        changed[thought["id"]] = {**thought, "status": "kept" if worthy else "dropped"}
-    runtime.stream_writer({"type": "thoughts", "thoughts": list(changed.values())})
-    return {"tree": changed}
+
+    async def select(state: SearchState, runtime: Runtime[SearchContext]) -> dict[str, Tree]:
+        context = runtime.context or SearchContext()
+        ranked = _ranked(with_status(state["tree"], "proposed"), problems[state["problem"]])
+        enough = context.prune_below * context.samples if context.strategy == "depth" else 0.0
+        changed: Tree = {}
+        for place, thought in enumerate(ranked):
+            worthy = place < context.beam and thought["value"] >= enough
+            changed[thought["id"]] = {**thought, "status": "kept" if worthy else "dropped"}
+        runtime.stream_writer({"type": "thoughts", "thoughts": list(changed.values())})
+        return {"tree": changed}
+
+    return select
+
+
+def _ranked(thoughts: list[Thought], problem: Problem) -> list[Thought]:
+    return sorted(thoughts, key=lambda thought: (-thought["value"], problem.tie_break(thought["state"])))
 
 
 def to_expand(problems: dict[str, Problem]) -> Any:
@@ -38,7 +46,8 @@ def to_expand(problems: dict[str, Problem]) -> Any:
         context, tree, spent = runtime.context or SearchContext(), state["tree"], state["spent"]
         if not tree or state["worst_case"] > context.max_model_calls or with_status(tree, "solved"):
             return "answer"
-        levels = levels_of(problems[state["problem"]], tree[ROOT]["state"], context)
+        problem = problems[state["problem"]]
+        levels = levels_of(problem, tree[ROOT]["state"], context)
         is_open = with_status(tree, "kept")
         at_end = exhausted(spent, context) or state["remaining_steps"] < STEPS_OF_A_LEVEL
         if at_end or any(thought["depth"] >= levels for thought in is_open):
@@ -46,7 +55,7 @@ def to_expand(problems: dict[str, Problem]) -> Any:
         if context.strategy == "depth":
             if len(with_status(tree, "expanded")) >= context.max_states:
                 return "answer"
-            is_open = sorted(is_open, key=lambda thought: (-thought["depth"], -thought["value"]))[:1]
+            is_open = sorted(_ranked(is_open, problem), key=lambda thought: -thought["depth"])[:1]
         tasks = [task_for(state, [thought]) for thought in is_open]
         return [Send("expand", task) for task in tasks] or "answer"
 

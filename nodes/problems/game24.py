@@ -54,7 +54,10 @@ class Game24(Problem):
         return len(root.split()) - 1
 
     def key(self, state: str) -> str:
-        return " ".join(map(str, sorted(map(Fraction, state.split()))))
+        return " ".join(map(str, self.tie_break(state)))
+
+    def tie_break(self, state: str) -> tuple[Fraction, ...]:
+        return tuple(sorted(map(Fraction, state.split())))
 
     def verdict(self, root: str, path: Sequence[str], state: str) -> Verdict:
         if len(state.split()) > 1:

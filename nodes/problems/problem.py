@@ -7,6 +7,7 @@ model would only guess: whether a thought is legal, which states are the same, w
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Literal
 
 Verdict = Literal["solved", "dead", "open"]
@@ -47,6 +48,14 @@ class Problem(ABC):
     def key(self, state: str) -> str:
         """Equal for states that are the same to the search."""
         return " ".join(state.lower().split())
+
+    def tie_break(self, state: str) -> tuple[Fraction, ...]:
+        """Orders states of equal value, the smallest first; the same for all: as the model proposed them.
+
+        A problem of which code knows every step gives an order of its own, so that what the search finds does not hang
+        on the order in which the steps were named.
+        """
+        return ()
 
     def verdict(self, root: str, path: Sequence[str], state: str) -> Verdict:
         """What code can tell of a state without asking the model."""

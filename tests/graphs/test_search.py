@@ -33,6 +33,15 @@ async def test_a_search_that_values_everything_alike_fails() -> None:
     assert sum(one.solved for one in played) < 15
 
 
+async def test_what_is_found_does_not_hang_on_the_order_in_which_steps_were_named() -> None:
+    for game in games(3):
+        found = set[str]()
+        for order in range(3):
+            state = await build(models_of(ConstantOracle(order=order))).ainvoke(asked(game), context={"samples": 1})
+            found.add(" | ".join(sorted(one["state"] for one in state["tree"].values() if one["status"] == "expanded")))
+        assert len(found) == 1
+
+
 @pytest.mark.timeout(600)
 async def test_a_wider_beam_makes_up_for_values_of_which_a_third_is_wrong() -> None:
     solved = {}
