@@ -224,6 +224,20 @@ REQUIREMENTS: dict[str, Requirement] = {
     "crons.once": R("OURS", "No time twice, whatever dies in between; times missed are made up for by one run."),
     "crons.thread": R("SDK", "Stateless runs' threads go unless on_run_completed is keep."),
     "sync.crons": R("SDK", "Every method of the sync crons client."),
+    # --- Webhooks
+    "webhooks.payload": R(
+        "REF",
+        "POSTed at every end of a run: the run, run_started_at, run_ended_at, webhook_sent_at, values, error.",
+        "The reference tells nothing of the values of stateless runs.",
+    ),
+    "webhooks.delivery": R(
+        "OURS",
+        "Stored with the run's end; tried again under one webhook-id until taken, also after a restart.",
+        "The reference tries once.",
+    ),
+    "webhooks.redirects": R("OURS", "A redirect is not followed, and counts as a failed try."),
+    "webhooks.blocked": R("REF", "Addresses that are not public are 422, and not connected to whatever a name says."),
+    "webhooks.config": R("REF", "webhooks.url and webhooks.headers, with variables that begin with env_prefix."),
     # --- RemoteGraph and the sync client
     "remote.invoke": R("RG", "Invoked with and without a thread, async and sync."),
     "remote.stream": R("RG", "Streams updates, values, messages, and subgraphs by namespace."),

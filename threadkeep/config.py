@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from threadkeep.config_values import ConfigValues, Target
 from threadkeep.errors import StartupError
+from threadkeep.webhook_config import WebhookRules, webhook_rules
 
 # What the official image builder reads; a server that is already installed has no use for it.
 _BUILD_KEYS = frozenset(
@@ -25,8 +26,8 @@ _BUILD_KEYS = frozenset(
         "pip_installer", "source", "dockerfile_lines", "keep_pkg_tools", "_INTERNAL_docker_tag", "$schema",
     }
 )  # fmt: skip
-_SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http"})
-_UNSERVED_KEYS = frozenset({"auth", "ui", "ui_config", "webhooks", "encryption", "priority", "disable_persistence"})
+_SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http", "webhooks"})
+_UNSERVED_KEYS = frozenset({"auth", "ui", "ui_config", "encryption", "priority", "disable_persistence"})
 _GRAPH_ID = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
 
 
@@ -45,6 +46,7 @@ class Config:
     checkpointer: Target | None = None
     store: Target | None = None
     cors: dict[str, Any] | None = None
+    webhooks: WebhookRules = field(default_factory=WebhookRules)
     warnings: tuple[str, ...] = ()
 
     def apply_environment(self) -> None:
@@ -74,6 +76,7 @@ def load_config(path: Path) -> Config:
         checkpointer=reader.component(raw, "checkpointer"),
         store=reader.component(raw, "store"),
         cors=reader.cors(http.get("cors")),
+        webhooks=webhook_rules(reader, raw),
         warnings=tuple(_warnings(raw, http)),
     )
 

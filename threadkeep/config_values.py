@@ -1,4 +1,4 @@
-"""Taking values out of `langgraph.json`: each getter gives a value of its kind, or stops the start with what is wrong."""
+"""Taking values out of `langgraph.json`: each getter gives one of its kind, or stops the start with what is wrong."""
 
 from __future__ import annotations
 

@@ -26,6 +26,8 @@ from threadkeep.runs.execute import Executor
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.sweep import Sweep
 from threadkeep.runs.values import Values
+from threadkeep.runs.webhook_targets import WebhookTargets
+from threadkeep.runs.webhooks import WebhookSender
 from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
 from threadkeep.storage.assistants import Assistants
@@ -33,6 +35,7 @@ from threadkeep.storage.crons import Crons
 from threadkeep.storage.database import Database, open_database
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.intents import Intents
+from threadkeep.storage.outbox import Outbox
 from threadkeep.storage.threads import Threads
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.event_store import EventStore
@@ -64,6 +67,7 @@ class Engine:
     acceptance: Acceptance
     crons: Crons
     cron_timer: CronTimer
+    webhooks: WebhookSender
     sweep: Sweep
     values: Values
     intents: Intents
@@ -110,6 +114,7 @@ async def open_engine(
         serving = [
             asyncio.create_task(engine.worker.serve(), name="worker"),
             asyncio.create_task(engine.cron_timer.serve(), name="crons"),
+            asyncio.create_task(engine.webhooks.serve(), name="webhooks"),
             asyncio.create_task(engine.sweep.serve(), name="sweep"),
         ]
         if held.left_in_a_hurry:
@@ -135,13 +140,15 @@ def _wired(
 ) -> Engine:
     graphs = Graphs(loaded, config, saver, store)
     threads = Threads(database)
-    queue = RunQueue(database)
+    metrics = Metrics()
+    targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)
+    webhooks = WebhookSender(Outbox(database), targets, metrics, clock, settings)
+    queue = RunQueue(database, on_end=webhooks.wake)
     values = Values(queue, graphs, saver)
     event_log = EventLog(EventStore(database), values.at, buffer_bytes=settings.stream_buffer_bytes)
     assistants = Assistants(database)
     intents = Intents(database)
     cleanup = Cleanup(intents, saver)
-    metrics = Metrics()
     executor = Executor(
         queue=queue,
         event_log=event_log,
@@ -161,6 +168,7 @@ def _wired(
         graphs=graphs,
         saver=saver,
         cleanup=cleanup,
+        webhooks=targets,
         clock=clock,
     )
     crons = Crons(database)
@@ -182,6 +190,7 @@ def _wired(
         acceptance=acceptance,
         crons=crons,
         cron_timer=CronTimer(crons, acceptance, clock),
+        webhooks=webhooks,
         values=values,
         sweep=Sweep(
             threads=threads,

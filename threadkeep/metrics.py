@@ -38,6 +38,12 @@ class Metrics:
         self._rescued = Counter(
             "threadkeep_rescued_runs_total", "Runs taken up again after a crash.", registry=self._registry
         )
+        self._webhooks = Counter(
+            "threadkeep_webhooks_total",
+            "Tries to deliver a webhook: delivered, failed, or given up.",
+            ("outcome",),
+            registry=self._registry,
+        )
         self._database = Gauge("threadkeep_database_bytes", "Size of the data folder's files.", registry=self._registry)
 
     def request_answered(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -50,6 +56,9 @@ class Metrics:
 
     def runs_rescued(self, count: int) -> None:
         self._rescued.inc(count)
+
+    def webhook_tried(self, outcome: str) -> None:
+        self._webhooks.labels(outcome).inc()
 
     def render(self, *, pending: int, running: int, database_bytes: int) -> bytes:
         """The Prometheus text format, with the gauges set to what is true now."""

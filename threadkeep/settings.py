@@ -56,6 +56,15 @@ class Settings:
         50_000_000, "EVENT_BYTES_PER_THREAD", "a thread's stored events beyond this are dropped, oldest runs first"
     )
     sweep_seconds: float = _setting(60.0, "SWEEP_SECONDS", "pause between looks for what has expired")
+    webhook_trusted_hosts: tuple[str, ...] = _setting(
+        (), "WEBHOOK_TRUSTED_HOSTS", "hosts that webhooks may go to although they are not public, comma separated"
+    )
+    webhook_timeout_seconds: float = _setting(
+        10.0, "WEBHOOK_TIMEOUT_SECONDS", "how long a webhook's target may take to answer"
+    )
+    webhook_retry_hours: float = _setting(
+        24.0, "WEBHOOK_RETRY_HOURS", "how long a webhook is tried again before it is given up"
+    )
     log_format: str = _setting("auto", "LOG_FORMAT", "`json`, `console`, or `auto` (console on a terminal)")
     log_level: str = _setting("info", "LOG_LEVEL", "`debug`, `info`, `warning` or `error`")
 

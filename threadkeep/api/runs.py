@@ -13,12 +13,12 @@ from threadkeep.api.requests import CallerOf, EngineOf, listed, selected, uuid_o
 from threadkeep.api.responses import Json, stream_response, wait_response
 from threadkeep.api.routing import Route
 from threadkeep.api.run_schemas import CancelMany, RunCreate, stream_modes
-from threadkeep.api.wire import run_wire
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError, NotFoundError
 from threadkeep.runs.accept import AcceptedRun
 from threadkeep.runs.run import CancelAction, Run, RunStatus
+from threadkeep.runs.wire import run_wire
 from threadkeep.streams.event_log import parse_last_event_id
 from threadkeep.streams.live import RunStream
 

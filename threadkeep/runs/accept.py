@@ -24,6 +24,7 @@ from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import CancelAction, Durability, MultitaskStrategy, Run, RunKwargs
+from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.runs.worker import Worker
 from threadkeep.storage.assistants import Assistant, Assistants, system_assistant_id
 from threadkeep.storage.threads import Thread
@@ -84,6 +85,7 @@ class Acceptance:
         graphs: Graphs,
         saver: BaseCheckpointSaver[Any],
         cleanup: Cleanup,
+        webhooks: WebhookTargets,
         clock: Clock,
     ) -> None:
         self._assistants = assistants
@@ -93,6 +95,7 @@ class Acceptance:
         self._graphs = graphs
         self._saver = saver
         self._cleanup = cleanup
+        self._webhooks = webhooks
         self._clock = clock
         self.feeds = ThreadFeeds()
 
@@ -217,7 +220,7 @@ class Acceptance:
                 interrupt_before=request.interrupt_before,
                 interrupt_after=request.interrupt_after,
                 durability=request.durability,
-                webhook=request.webhook,
+                webhook=self._webhooks.accepted(request.webhook),
                 feedback_keys=request.feedback_keys,
                 on_disconnect=request.on_disconnect,
                 temporary=thread_id is None and request.on_completion == "delete",

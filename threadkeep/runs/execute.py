@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
+from threadkeep import json
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, timestamp
 from threadkeep.errors import ThreadkeepError, UnavailableError
@@ -249,7 +250,8 @@ class Executor:
             "usage": attempt.accounting.usage,
             "tools_used": attempt.accounting.tools_used,
         }
-        wanted = replace(ending, outcome=outcome, preview=preview_of(attempt.values))
+        values = None if run.kwargs.webhook is None else json.dumps(attempt.values)
+        wanted = replace(ending, outcome=outcome, preview=preview_of(attempt.values), values=values)
         settled = await self._when_stored(self._finish, attempt, wanted)
         if settled is None:
             self._log.close(stream, None)

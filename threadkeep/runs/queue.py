@@ -10,21 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 import apsw
 
 from threadkeep import json
 from threadkeep.callers import Caller
-from threadkeep.clock import timestamp
 from threadkeep.errors import ConflictError, NotFoundError
+from threadkeep.runs.endings import end_pending, settle_if_idle, store_end
 from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.storage.database import Database, Row
 from threadkeep.storage.intents import Intent, add_intent
-from threadkeep.storage.interactions import count_interaction
-from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread, set_status
-from threadkeep.streams.event_store import close_events
+from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread
 from threadkeep.streams.live import Event
 
 NO_PROGRESS = "/0"
@@ -34,7 +31,6 @@ NO_PROGRESS = "/0"
 # counts on every run coming after those it has seen.
 _PASSED = """EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.thread_id AND other.seq > runs.seq
                          AND other.attempt > 0)"""
-_KEPT_FOR_LATE_READERS = timedelta(minutes=2)
 _BY_KEY = f"SELECT {COLUMNS} FROM runs WHERE ifnull(owner, '') = ? AND idempotency_key = ?"
 
 _BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
@@ -55,8 +51,10 @@ class QueueDepth:
 
 
 class RunQueue:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, on_end: Callable[[], None] = lambda: None) -> None:
+        """`on_end` is told when runs may have ended: their webhooks wait in the outbox then."""
         self._database = database
+        self._on_end = on_end
 
     async def enqueue(
         self,
@@ -93,7 +91,10 @@ class RunQueue:
             )
             return Accepted(run, True, to_stop)
 
-        return await self._database.write(work, durable=durable)
+        accepted = await self._database.write(work, durable=durable)
+        if run.multitask_strategy in ("interrupt", "rollback"):
+            self._on_end()
+        return accepted
 
     async def sync(self) -> None:
         """Return once every accepted run is safe from a power cut."""
@@ -159,11 +160,15 @@ class RunQueue:
             action = held[0][0]
             settled = ending
             if action is not None and ending.status != "interrupted":
-                settled = replace(cancelled_ending(action), outcome=ending.outcome, preview=ending.preview)
-            _store_end(connection, run, settled, now, final)
+                settled = replace(
+                    cancelled_ending(action), outcome=ending.outcome, preview=ending.preview, values=ending.values
+                )
+            store_end(connection, run, settled, now, final)
             return settled
 
-        return await self._database.write(work)
+        settled = await self._database.write(work)
+        self._on_end()
+        return settled
 
     async def request_cancel(self, run: Run, action: CancelAction, *, now: str) -> RunStatus | None:
         """Decide that an active run stops; a pending one ends at once.
@@ -181,11 +186,13 @@ class RunQueue:
             if status == "running":
                 connection.execute("UPDATE runs SET cancel = ? WHERE run_id = ?", (action, run.run_id))
             else:
-                _end_pending(connection, run.run_id, action, now)
+                end_pending(connection, run.run_id, action, now)
                 settle_if_idle(connection, run.thread_id, now)
             return status
 
-        return await self._database.write(work)
+        found = await self._database.write(work)
+        self._on_end()
+        return found
 
     async def release(self, run: Run, *, now: str) -> None:
         """Put back a run that a stopping server gave up at a super-step border; that start does not count."""
@@ -279,17 +286,6 @@ class RunQueue:
         return QueueDepth(pending=rows.get("pending", 0), running=rows.get("running", 0))
 
 
-def settle_if_idle(connection: apsw.Connection, thread_id: str, now: str) -> None:
-    """A thread whose last active run went away without an ending of its own is idle again."""
-    connection.execute(
-        """UPDATE threads SET status = CASE WHEN interrupts != '{}' THEN 'interrupted' ELSE 'idle' END, updated_at = ?
-           WHERE thread_id = ? AND status = 'busy'
-             AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = threads.thread_id
-                               AND status IN ('pending', 'running'))""",
-        (now, thread_id),
-    )
-
-
 def _find_by_key(connection: apsw.Connection, run: Run) -> Run | None:
     if run.idempotency_key is None:
         return None
@@ -321,74 +317,7 @@ def _make_way(connection: apsw.Connection, run: Run) -> tuple[str, ...]:
         raise ConflictError(_BUSY)
     for run_id, status in active:
         if status == "pending":
-            _end_pending(connection, run_id, run.multitask_strategy, run.created_at)
+            end_pending(connection, run_id, run.multitask_strategy, run.created_at)
         else:
             connection.execute("UPDATE runs SET cancel = ? WHERE run_id = ?", (run.multitask_strategy, run_id))
     return tuple(run_id for run_id, status in active if status == "running")
-
-
-def _end_pending(connection: apsw.Connection, run_id: str, action: str, now: str) -> None:
-    """A run that waits is stopped at once. One that has started before (rescued, released) may own checkpoints."""
-    if action == "rollback":
-        query = "SELECT thread_id FROM runs WHERE run_id = ? AND attempt > 0"
-        for (thread_id,) in connection.execute(query, (run_id,)).fetchall():
-            add_intent(connection, Intent("delete_run", str(thread_id), run_id))
-        connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
-    else:
-        connection.execute(
-            "UPDATE runs SET status = 'interrupted', cancel = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
-            (action, now, now, run_id),
-        )
-
-
-def _store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
-    if ending.rolled_back:
-        add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
-        connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
-    else:
-        _store_ending(connection, run, ending, now)
-        if final is not None:
-            close_events(connection, run.run_id, final)
-    _settle_thread(connection, run, ending, now)
-    count_interaction(
-        connection,
-        graph_id=run.graph_id,
-        user_id=run.user_id,
-        success=ending.status == "success",
-        seconds=float(ending.outcome.get("duration", 0.0)),
-    )
-    if run.kwargs.temporary and run.kwargs.stream_resumable:
-        # Whoever lost the connection may still come for the rest; then it goes as threads do whose time has come.
-        gone = timestamp(datetime.fromisoformat(now) + _KEPT_FOR_LATE_READERS)
-        connection.execute("UPDATE threads SET expires_at = ? WHERE thread_id = ?", (gone, run.thread_id))
-    elif run.kwargs.temporary:
-        add_intent(connection, Intent("delete_thread", run.thread_id))
-
-
-def _store_ending(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
-    connection.execute(
-        "UPDATE runs SET status = ?, error = ?, outcome = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
-        (
-            ending.status,
-            None if ending.error is None else json.dumps_text(ending.error),
-            json.dumps_text(ending.outcome),
-            now,
-            now,
-            run.run_id,
-        ),
-    )
-
-
-def _settle_thread(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
-    waiting = connection.execute(
-        "SELECT 1 FROM runs WHERE thread_id = ? AND status = 'pending' LIMIT 1", (run.thread_id,)
-    ).fetchone()
-    set_status(
-        connection,
-        run.thread_id,
-        status="busy" if waiting else ending.thread_status,
-        now=now,
-        interrupts=ending.interrupts,
-        error=ending.thread_error,
-        preview=ending.preview,
-    )

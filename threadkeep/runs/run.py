@@ -93,6 +93,8 @@ class Ending:
     outcome: dict[str, Any] = field(default_factory=dict)
     preview: str | None = None
     rolled_back: bool = False
+    values: bytes | None = None
+    """The JSON of the state it came to, for who is told by webhook."""
 
 
 def cancelled_ending(action: CancelAction) -> Ending:

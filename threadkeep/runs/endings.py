@@ -1,0 +1,114 @@
+"""How a run's end is stored: the run, its thread, its last event, its webhook, all in the queue's one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import apsw
+
+from threadkeep import json
+from threadkeep.clock import new_uuid7, timestamp
+from threadkeep.runs.records import COLUMNS, run_from
+from threadkeep.runs.run import Ending, Run
+from threadkeep.runs.wire import run_wire
+from threadkeep.storage.intents import Intent, add_intent
+from threadkeep.storage.interactions import count_interaction
+from threadkeep.storage.outbox import Webhook, add_webhook
+from threadkeep.storage.threads import set_status
+from threadkeep.streams.event_store import close_events
+from threadkeep.streams.live import Event
+
+_KEPT_FOR_LATE_READERS = timedelta(minutes=2)
+
+
+def settle_if_idle(connection: apsw.Connection, thread_id: str, now: str) -> None:
+    """A thread whose last active run went away without an ending of its own is idle again."""
+    connection.execute(
+        """UPDATE threads SET status = CASE WHEN interrupts != '{}' THEN 'interrupted' ELSE 'idle' END, updated_at = ?
+           WHERE thread_id = ? AND status = 'busy'
+             AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = threads.thread_id
+                               AND status IN ('pending', 'running'))""",
+        (now, thread_id),
+    )
+
+
+def end_pending(connection: apsw.Connection, run_id: str, action: str, now: str) -> None:
+    """A run that waits is stopped at once. One that has started before (rescued, released) may own checkpoints."""
+    [row] = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchall()
+    run = run_from(row)
+    _tell(connection, run, Ending("interrupted", "interrupted", values=b"{}"), now)
+    if action == "rollback":
+        if run.attempt > 0:
+            add_intent(connection, Intent("delete_run", run.thread_id, run_id))
+        connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+    else:
+        connection.execute(
+            "UPDATE runs SET status = 'interrupted', cancel = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
+            (action, now, now, run_id),
+        )
+
+
+def store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
+    if ending.rolled_back:
+        add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
+        connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
+    else:
+        _store_ending(connection, run, ending, now)
+        if final is not None:
+            close_events(connection, run.run_id, final)
+    _settle_thread(connection, run, ending, now)
+    _tell(connection, run, ending, now)
+    count_interaction(
+        connection,
+        graph_id=run.graph_id,
+        user_id=run.user_id,
+        success=ending.status == "success",
+        seconds=float(ending.outcome.get("duration", 0.0)),
+    )
+    if run.kwargs.temporary and run.kwargs.stream_resumable:
+        # Whoever lost the connection may still come for the rest; then it goes as threads do whose time has come.
+        gone = timestamp(datetime.fromisoformat(now) + _KEPT_FOR_LATE_READERS)
+        connection.execute("UPDATE threads SET expires_at = ? WHERE thread_id = ?", (gone, run.thread_id))
+    elif run.kwargs.temporary:
+        add_intent(connection, Intent("delete_thread", run.thread_id))
+
+
+def _store_ending(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+    connection.execute(
+        "UPDATE runs SET status = ?, error = ?, outcome = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
+        (
+            ending.status,
+            None if ending.error is None else json.dumps_text(ending.error),
+            json.dumps_text(ending.outcome),
+            now,
+            now,
+            run.run_id,
+        ),
+    )
+
+
+def _settle_thread(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+    waiting = connection.execute(
+        "SELECT 1 FROM runs WHERE thread_id = ? AND status = 'pending' LIMIT 1", (run.thread_id,)
+    ).fetchone()
+    set_status(
+        connection,
+        run.thread_id,
+        status="busy" if waiting else ending.thread_status,
+        now=now,
+        interrupts=ending.interrupts,
+        error=ending.thread_error,
+        preview=ending.preview,
+    )
+
+
+def _tell(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+    """Leave the run's webhook in the outbox: the run as clients see it, when it ran, and what it came to."""
+    if run.kwargs.webhook is None:
+        return
+    ended = replace(run, status=ending.status, error=ending.error, outcome=ending.outcome, updated_at=now)
+    told = {**run_wire(ended), "run_started_at": run.started_at, "run_ended_at": now}
+    payload = json.dumps(told)[:-1] + b',"values":' + (ending.values or b"null") + b"}"
+    webhook_id = str(new_uuid7(datetime.fromisoformat(now)))
+    add_webhook(connection, Webhook(webhook_id, run.run_id, run.kwargs.webhook, payload, now, run.owner))
