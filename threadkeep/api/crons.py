@@ -12,7 +12,6 @@ from threadkeep.api.examples import CRON, documented
 from threadkeep.api.requests import CallerOf, EngineOf, page_headers, selected, uuid_of
 from threadkeep.api.responses import Json
 from threadkeep.api.routing import Route
-from threadkeep.api.routing import Route
 from threadkeep.api.wire import cron_wire
 from threadkeep.callers import Caller
 from threadkeep.clock import new_uuid7, timestamp
