@@ -11,7 +11,7 @@ from nodes.tools.clock import clock_tool
 from nodes.tools.documents import DocumentIndex, document_tool
 from nodes.tools.fetch import fetch_tool
 from nodes.tools.guard import ToolPolicy
-from nodes.tools.mcp import mcp_tools
+from nodes.tools.mcp import McpServers
 from nodes.tools.toolkit import Toolkit
 from nodes.tools.user_memory import USER_MEMORY
 from nodes.tools.web_search import SearxngSearch, web_search_tool
@@ -33,7 +33,7 @@ class StandardToolkit(Toolkit):
             tools.append(fetch_tool())
         if url := environ.get("SEARXNG_URL"):
             tools.append(web_search_tool(SearxngSearch(url)))
-        if servers := environ.get("MCP_SERVERS"):
-            tools += mcp_tools(servers)
+        servers = environ.get("MCP_SERVERS")
+        source = McpServers(servers) if servers else None
         slow = ToolPolicy(timeout=30.0, calls=20)
-        super().__init__(tools, USER_MEMORY, policies={"fetch_page": slow, "search_web": slow})
+        super().__init__(tools, USER_MEMORY, policies={"fetch_page": slow, "search_web": slow}, source=source)

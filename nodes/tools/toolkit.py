@@ -6,6 +6,7 @@ Whatever goes wrong in a tool becomes an error ToolMessage the model can react t
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from langchain_core.messages import ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
@@ -25,10 +26,22 @@ class UnknownToolError(ValueError):
     """A run names a tool that does not exist."""
 
 
-class Toolkit:
-    """A fixed set of tools by name, each under its policy.
+class ToolSource(Protocol):
+    """Tools that may come later, such as those of another server."""
 
-    `memory` are the tools that a run without long-term memory is not offered.
+    def tools(self) -> Sequence[BaseTool]:
+        """Those there are now; must not block."""
+        ...
+
+    def why_missing(self, name: str) -> str | None:
+        """Why there is no tool of that name now, if there may be one later."""
+        ...
+
+
+class Toolkit:
+    """Tools by name, each under its policy.
+
+    `memory` are the tools that a run without long-term memory is not offered; those of `source` may come later.
     """
 
     def __init__(
@@ -38,26 +51,37 @@ class Toolkit:
         *,
         policies: Mapping[str, ToolPolicy] | None = None,
         guard: ToolGuard | None = None,
+        source: ToolSource | None = None,
     ) -> None:
-        self.by_name = {tool.name: tool for tool in (*tools, *memory)}
+        self._fixed = {tool.name: tool for tool in (*tools, *memory)}
+        self._source = source
         self._memory = {tool.name for tool in memory}
         self._policies = dict(policies or {})
         self._guard = guard or ToolGuard()
 
     @property
     def tools(self) -> list[BaseTool]:
-        return list(self.by_name.values())
+        """All there are now."""
+        more = self._source.tools() if self._source else ()
+        return [*self._fixed.values(), *(tool for tool in more if tool.name not in self._fixed)]
 
     def offered(self, context: ModelContext) -> list[BaseTool]:
         """The tools a run may use: those it names, or all; no user memory when it is switched off.
 
+        A tool that may come later is not offered until it is there.
         Raises `UnknownToolError` when the run names a tool there is none of.
         """
-        if unknown := set(context.tools or ()) - set(self.by_name):
-            raise UnknownToolError(f"there is no tool {sorted(unknown)[0]!r}; there are: {', '.join(self.by_name)}")
+        there = self.tools
+        names = [tool.name for tool in there]
+        unknown = sorted(name for name in set(context.tools or ()).difference(names) if not self._why_missing(name))
+        if unknown:
+            raise UnknownToolError(f"there is no tool {unknown[0]!r}; there are: {', '.join(names)}")
         hidden = set() if context.long_term_memory else self._memory
-        named = context.tools if context.tools is not None else tuple(self.by_name)
-        return [tool for tool in self.tools if tool.name in named and tool.name not in hidden]
+        named = context.tools if context.tools is not None else names
+        return [tool for tool in there if tool.name in named and tool.name not in hidden]
+
+    def _why_missing(self, name: str) -> str | None:
+        return self._source.why_missing(name) if self._source else None
 
     async def run(self, call: ToolCall, config: RunnableConfig, context: ModelContext) -> ToolMessage:
         """The call's result; `status` is "error" and the text safe to show when there is none.
@@ -67,7 +91,8 @@ class Toolkit:
         offered = {tool.name: tool for tool in self.offered(context)}
         tool = offered.get(call["name"])
         if tool is None:
-            return failure(call, f"there is no tool {call['name']!r}; there are: {', '.join(offered)}")
+            why = self._why_missing(call["name"]) or f"there are: {', '.join(offered)}"
+            return failure(call, f"there is no tool {call['name']!r}; {why}")
         policy = self._policies.get(tool.name, ToolPolicy())
         keyed = merge_configs(config, RunnableConfig(configurable={"idempotency_key": idempotency_key(call, config)}))
         try:
