@@ -20,7 +20,7 @@ from dotenv import load_dotenv
 from fastapi import FastAPI, Header
 from starlette.responses import Response
 
-from checkpoints import import_stock, open_checkpointer, open_store
+from checkpoints import import_stock, open_checkpointer, open_store, reindex
 from nodes.models import ModelNotConfiguredError, ModelUnavailableError, describe_model
 from threadkeep import commands
 from threadkeep.api.app import create_api
@@ -34,6 +34,7 @@ from threadkeep.config import Config, load_config
 from threadkeep.engine import Engine, open_engine
 from threadkeep.errors import StartupError
 from threadkeep.graphs import enter_project, load_graphs
+from threadkeep.persistence import index_of
 from threadkeep.serve import parse_arguments, serve, settings_from
 from threadkeep.settings import Settings, read_settings
 from threadkeep.storage.threads import Thread, ThreadQuery
@@ -155,10 +156,21 @@ def reloaded_app() -> FastAPI:
     return create_app(read_settings())
 
 
+async def reindex_items(folder: Path) -> int:
+    """Embed the store's items as this start's `langgraph.json` says."""
+    config = load_config(read_settings().config_path)
+    config.apply_environment()
+    enter_project(config.folder, config.dependencies, own_folder=HERE)
+    index = index_of(config)
+    if index is None:
+        raise StartupError("langgraph.json has no store.index, so there is nothing to embed with.")
+    return await reindex(folder, index)
+
+
 def main() -> None:
     load_dotenv(Path(".env"))
     if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
-        sys.exit(commands.run_command(sys.argv[1:], import_stock=import_stock))
+        sys.exit(commands.run_command(sys.argv[1:], import_stock=import_stock, reindex=reindex_items))
     parsed = parse_arguments(commands=commands.NAMES)
     try:
         settings = settings_from(parsed)

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
 from checkpoints.file import open_file
 from checkpoints.import_stock import OUR_FILE, unimported
 from checkpoints.ownership import resolve_data_dir
@@ -14,8 +16,12 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def open_checkpointer(data_dir: Path | None = None) -> AsyncIterator[SegmentSaver]:
+async def open_checkpointer(
+    data_dir: Path | None = None, *, serde: SerializerProtocol | None = None
+) -> AsyncIterator[SegmentSaver]:
     """The saver that stores what each super-step added; None reads the environment's DATA_DIR, else ./data.
+
+    `serde` says which types come back from the file as themselves; without it only LangGraph's own safe ones do.
 
     One opener at a time: FileInUseError for the next. Threads in a file of LangGraph's own saver are not read, and it
     says so.
@@ -29,4 +35,4 @@ async def open_checkpointer(data_dir: Path | None = None) -> AsyncIterator[Segme
             stock,
         )
     async with open_file(folder / OUR_FILE) as file:
-        yield SegmentSaver(file)
+        yield SegmentSaver(file, serde=serde)

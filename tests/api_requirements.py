@@ -63,6 +63,18 @@ REQUIREMENTS: dict[str, Requirement] = {
     "store.search.operators": R(
         "SDK", "$eq $ne $gt $gte $lt $lte; an unknown operator is 422.", "The reference answers $gt with 500."
     ),
+    "store.search.meaning": R(
+        "SDK", "With store.index, a query finds the nearest first, with scores; what has no embedding comes last."
+    ),
+    "store.created_at": R("OURS", "An overwrite keeps created_at.", "The stock SQLite store resets it."),
+    "store.ttl": R("SDK", "An item past its ttl is not there.", "The reference does not enforce it."),
+    "store.nodes": R("REF", "Async and plain nodes reach the same store, search by meaning included."),
+    "store.index.changed": R("OURS", "Another embedding than the stored ones stops the start, and names `reindex`."),
+    "store.embedding.fails": R("OURS", "An embedding that cannot be had is 503 in words, and nothing is stored."),
+    "config.wrong": R("OURS", "A wrong value stops the start with its path and what is allowed."),
+    "config.broken_graph": R("OURS", "Whatever importing a graph raises stops the start, with graph, file and line."),
+    "config.serde": R("REF", "checkpointer.serde names the types that come back; others are plain data."),
+    "config.warnings": R("OURS", "Keys without effect are named in the log.", "The reference drops them silently."),
     "store.namespaces": R(
         "SDK", "Listed by prefix, suffix, `*` and depth.", "The reference makes a namespace that is only read."
     ),
@@ -73,6 +85,12 @@ REQUIREMENTS: dict[str, Requirement] = {
     "threads.ids": R("REF", "A bad id is 422, an unknown one 404, on every route."),
     "threads.ttl": R(
         "SDK", "ttl in minutes or {ttl, strategy}; include=ttl shows it.", "The reference does not show or enforce it."
+    ),
+    "threads.ttl.default": R(
+        "REF", "checkpointer.ttl is the ttl of new threads that ask for none.", "The reference does not enforce it."
+    ),
+    "threads.ttl.enforced": R(
+        "SDK", "What is past its ttl goes: the thread, or with keep_latest its past.", "The reference keeps it."
     ),
     "threads.supersteps": R("SDK", "State to be born with, by values or commands as nodes; all of it or no thread."),
     "threads.update": R("SDK", "PATCH merges metadata; Prefer: return=minimal answers 204."),

@@ -23,13 +23,14 @@ OURS = ("server", "graphs", "nodes", "checkpoints", "threadkeep")
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 MOST_LINES = 400
 
-# The borders where anything may arrive: a graph's own errors, what no route foresaw, what a tool raises, what an
-# embedding raises.
+# The borders where anything may arrive: a graph's own errors, what no route foresaw, what a tool or an
+# embedding raises, what happens when a project is imported.
 BORDERS = {
     "threadkeep/runs/execute.py",
     "threadkeep/api/errors.py",
     "nodes/tools/toolkit.py",
     "checkpoints/store/index.py",
+    "threadkeep/graphs.py",
 }
 
 # Read by the libraries, or told to the shipped graphs by the server itself.

@@ -1,4 +1,4 @@
-"""`python server.py check|backup|restore|prune|import`: what an operator does to a data folder.
+"""`python server.py check|backup|restore|prune|import|reindex`: what an operator does to a data folder.
 
 Exit code 0 when it is done, 1 when a check found damage, 2 when it could not be done (with the reason).
 """
@@ -16,23 +16,27 @@ from typing import Any
 from threadkeep import upkeep
 from threadkeep.clock import SystemClock, timestamp
 from threadkeep.errors import ThreadkeepError
+from threadkeep.storage.folder import hold_folder
 
-NAMES = ("check", "backup", "restore", "prune", "import")
+NAMES = ("check", "backup", "restore", "prune", "import", "reindex")
 
 ImportStock = Callable[[Path, Path | None], Coroutine[Any, Any, Any]]
 """From a data folder and a file of the stock saver (None: the one in the folder) to what was imported."""
 
+Reindex = Callable[[Path], Coroutine[Any, Any, int]]
+"""From a data folder to how many of its store items were embedded anew."""
 
-def run_command(arguments: Sequence[str], *, import_stock: ImportStock) -> int:
+
+def run_command(arguments: Sequence[str], *, import_stock: ImportStock, reindex: Reindex) -> int:
     parsed = _parser().parse_args(arguments)
     try:
-        return _carry_out(parsed, import_stock)
+        return _carry_out(parsed, import_stock, reindex)
     except (ThreadkeepError, OSError) as error:
         sys.stderr.write(f"threadkeep: {error}\n")
         return 2
 
 
-def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock) -> int:
+def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: Reindex) -> int:
     folder: Path = parsed.data
     match parsed.command:
         case "check":
@@ -52,6 +56,10 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock) -> int:
             )
             now = timestamp(SystemClock().now())
             upkeep.adopt_threads(folder, parsed.file, graph_id=parsed.graph, now=now, say=_say)
+        case "reindex":
+            upkeep.database_files(folder)
+            with hold_folder(folder):
+                _say(f"{asyncio.run(reindex(folder))} store items were embedded anew.")
     return 0
 
 
@@ -68,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     importing = commands.add_parser("import", help="take over the threads of langgraph-checkpoint-sqlite's saver")
     importing.add_argument("file", type=Path, nargs="?", help="its file; by default the one in the data folder")
     importing.add_argument("--graph", help="the graph of threads whose checkpoints do not name one")
-    for command in (check, backup, restore, prune, importing):
+    reindexing = commands.add_parser("reindex", help="embed all store items as store.index of langgraph.json now says")
+    for command in (check, backup, restore, prune, importing, reindexing):
         default = Path(os.environ.get("DATA_DIR", "data"))
         command.add_argument("--data", type=Path, default=default, metavar="FOLDER", help=f"default: {default}")
     return parser

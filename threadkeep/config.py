@@ -17,6 +17,7 @@ from dotenv import dotenv_values
 
 from threadkeep.config_values import ConfigValues, Target
 from threadkeep.errors import StartupError
+from threadkeep.storage_config import CheckpointerConfig, StorageSections, StoreConfig
 from threadkeep.webhook_config import WebhookRules, webhook_rules
 
 # What the official image builder reads; a server that is already installed has no use for it.
@@ -43,8 +44,8 @@ class Config:
     graphs: dict[str, GraphSpec]
     dependencies: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    checkpointer: Target | None = None
-    store: Target | None = None
+    checkpointer: CheckpointerConfig = field(default_factory=CheckpointerConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
     cors: dict[str, Any] | None = None
     webhooks: WebhookRules = field(default_factory=WebhookRules)
     warnings: tuple[str, ...] = ()
@@ -68,16 +69,17 @@ def load_config(path: Path) -> Config:
         raise StartupError(f"{path} must hold a JSON object with a `graphs` key.")
     reader = _Reader(path)
     http = reader.mapping(raw, "http")
+    storage = StorageSections(reader)
     return Config(
         folder=path.resolve().parent,
         graphs=reader.graphs(raw.get("graphs")),
         dependencies=tuple(reader.strings(raw, "dependencies")),
         environment=reader.environment(raw.get("env")),
-        checkpointer=reader.component(raw, "checkpointer"),
-        store=reader.component(raw, "store"),
+        checkpointer=storage.checkpointer(raw),
+        store=storage.store(raw),
         cors=reader.cors(http.get("cors")),
         webhooks=webhook_rules(reader, raw),
-        warnings=tuple(_warnings(raw, http)),
+        warnings=(*_warnings(raw, http), *storage.warnings),
     )
 
 
@@ -93,14 +95,6 @@ def _warnings(raw: dict[str, Any], http: dict[str, Any]) -> list[str]:
         for key in http
         if key != "cors"
     ]
-    for section in ("checkpointer", "store"):
-        value = raw.get(section)
-        if isinstance(value, dict):
-            found += [
-                f"langgraph.json: `{section}.{key}` is not supported by this server and has no effect."
-                for key in value
-                if key not in ("path", "backend")
-            ]
     return found
 
 
@@ -123,16 +117,6 @@ class _Reader(ConfigValues):
             else:
                 graphs[graph_id] = GraphSpec(self.target(key, entry))
         return graphs
-
-    def component(self, raw: dict[str, Any], key: str) -> Target | None:
-        value = raw.get(key)
-        if value is None:
-            return None
-        if isinstance(value, str):
-            return self.target(key, value)
-        if not isinstance(value, dict):
-            raise self.wrong(key, value, 'an object such as {"path": "./checkpoints/stock.py:open_checkpointer"}')
-        return None if value.get("path") is None else self.target(f"{key}.path", value["path"])
 
     def environment(self, value: object) -> dict[str, str]:
         if value is None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from langgraph.store.base import BaseStore
 from threadkeep.clock import Clock, SystemClock, timestamp
 from threadkeep.config import Config
 from threadkeep.errors import StartupError
-from threadkeep.graphs import Graphs, load_target
+from threadkeep.graphs import Graphs
 from threadkeep.metrics import Metrics
+from threadkeep.persistence import OpenSaver, OpenStore, open_saver_of, open_store_of
 from threadkeep.runs.accept import Acceptance
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.crons import CronTimer
@@ -42,9 +43,6 @@ from threadkeep.streams.event_store import EventStore
 from threadkeep.sync_nodes import SyncThreads
 
 log = structlog.get_logger("threadkeep")
-
-OpenSaver = Callable[[Path | None], AbstractAsyncContextManager[BaseCheckpointSaver[Any]]]
-OpenStore = Callable[[Path | None], AbstractAsyncContextManager[BaseStore]]
 
 
 @dataclass(slots=True)
@@ -102,13 +100,15 @@ async def open_engine(
     if not _msgpack.STRICT_MSGPACK_ENABLED:
         raise StartupError("LANGGRAPH_STRICT_MSGPACK must be on: otherwise reading a checkpoint can run code.")
     clock = clock or SystemClock()
+    for words in config.warnings:
+        log.warning("configuration", problem=words)
     asyncio.get_running_loop().set_default_executor(SyncThreads(settings.max_concurrent_runs))
     async with AsyncExitStack() as stack:
         held = stack.enter_context(hold_folder(settings.data_dir))
         folder = held.path
         database = await stack.enter_async_context(open_database(folder / "server.db"))
-        saver = await stack.enter_async_context(_saver(config, folder, open_saver))
-        store = await stack.enter_async_context(_store(config, folder, open_store))
+        saver = await open_saver_of(config, folder, open_saver, stack)
+        store = await open_store_of(config, folder, open_store, stack, clock)
         engine = _wired(settings, config, graphs, database, saver, store, clock, model)
         await _take_up(engine, folder)
         serving = [
@@ -170,6 +170,7 @@ def _wired(
         cleanup=cleanup,
         webhooks=targets,
         clock=clock,
+        thread_ttl=config.checkpointer.ttl.for_new_threads(),
     )
     crons = Crons(database)
     return Engine(
@@ -199,6 +200,7 @@ def _wired(
             saver=saver,
             clock=clock,
             settings=settings,
+            ttl=config.checkpointer.ttl,
         ),
         intents=intents,
         metrics=metrics,
@@ -228,19 +230,3 @@ async def _take_up(engine: Engine, folder: Path) -> None:
         waiting_runs=depth.pending - rescued,
         finished_intents=left_over,
     )
-
-
-def _saver(config: Config, folder: Path, default: OpenSaver) -> AbstractAsyncContextManager[BaseCheckpointSaver[Any]]:
-    if config.checkpointer is None:
-        return default(folder)
-    opened: AbstractAsyncContextManager[BaseCheckpointSaver[Any]] = load_target(
-        config.checkpointer, config.folder, "checkpointer.path"
-    )()
-    return opened
-
-
-def _store(config: Config, folder: Path, default: OpenStore) -> AbstractAsyncContextManager[BaseStore]:
-    if config.store is None:
-        return default(folder)
-    opened: AbstractAsyncContextManager[BaseStore] = load_target(config.store, config.folder, "store.path")()
-    return opened

@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ from threadkeep.unserved import UnservedGraph
 
 Graph = Pregel[Any, Any, Any, Any]
 Readable = Graph | UnservedGraph
+
+_FRAMES_SHOWN = 3
 
 
 class Graphs:
@@ -107,14 +110,32 @@ def load_graphs(config: Config) -> dict[str, Any]:
 
 
 def load_target(target: Target, folder: Path, key: str) -> Any:
-    """What `path:variable` names, imported from the project's folder."""
+    """What `path:variable` names, imported from the project's folder; `StartupError` says what went wrong where."""
+    place = f"`{key}` in langgraph.json"
+    if target.path.endswith(".py") and not (folder / target.path).is_file():
+        raise StartupError(f"{place}: there is no file {(folder / target.path).resolve()}")
     try:
         module = _import(target.path, folder)
-    except (ImportError, FileNotFoundError, SyntaxError) as error:
-        raise StartupError(f"`{key}` in langgraph.json: cannot import {target.path}: {error}") from error
+    except StartupError:
+        raise
+    except (Exception, SystemExit) as error:  # somebody's file, which may raise whatever it likes
+        raise StartupError(f"{place}: cannot import {target.path}: {_what_happened(error)}") from error
     if not hasattr(module, target.variable):
-        raise StartupError(f"`{key}` in langgraph.json: {target.path} has no `{target.variable}`.")
+        raise StartupError(f"{place}: {target.path} has no `{target.variable}`.")
     return getattr(module, target.variable)
+
+
+def _what_happened(error: BaseException) -> str:
+    """The error in a line, and the last lines of somebody's code that led to it."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename != __file__
+        and not frame.filename.startswith("<frozen ")
+        and "importlib" not in frame.filename
+    ]
+    words = "".join(traceback.format_exception_only(error)).strip()
+    return "\n".join([words, *"".join(traceback.format_list(frames[-_FRAMES_SHOWN:])).splitlines()])
 
 
 def enter_project(folder: Path, dependencies: tuple[str, ...], *, own_folder: Path) -> None:
@@ -152,8 +173,6 @@ def _import(path: str, folder: Path) -> Any:
     if not path.endswith(".py"):
         return importlib.import_module(path)
     file = (folder / path).resolve()
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no file {file}")
     if file.is_relative_to(folder):
         parts = file.relative_to(folder).with_suffix("").parts
         if all(part.isidentifier() for part in parts):

@@ -6,5 +6,6 @@ the threads it runs on, `filters.py` and `namespaces.py` what matches, `index.py
 
 from checkpoints.store.items import ItemStore
 from checkpoints.store.opening import open_store
+from checkpoints.store.reindex import reindex
 
-__all__ = ["ItemStore", "open_store"]
+__all__ = ["open_store", "ItemStore", "reindex"]

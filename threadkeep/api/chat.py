@@ -19,7 +19,7 @@ from threadkeep.engine import Engine
 from threadkeep.errors import ConflictError, InvalidError, NotFoundError
 from threadkeep.runs.accept import AcceptedRun, RunRequest
 from threadkeep.runs.run import Run
-from threadkeep.storage.threads import Thread, missing
+from threadkeep.storage.threads import Thread, born_with, missing
 from threadkeep.streams.live import END, Event
 from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT
 
@@ -49,9 +49,10 @@ class ResetRequest(Body):
 def new_thread(engine: Engine, caller: Caller, *, graph_id: str, user_id: str | None) -> Thread:
     moment = engine.clock.now()
     metadata = {"graph_id": graph_id} | ({} if user_id is None else {"user_id": user_id})
-    return Thread(
+    thread = Thread(
         str(new_uuid7(moment)), engine.now(), owner=caller.owner, user_id=user_id, graph_id=graph_id, metadata=metadata
     )
+    return born_with(thread, engine.acceptance.thread_ttl, moment)
 
 
 def require_graph(engine: Engine, name: str) -> str:

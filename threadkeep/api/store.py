@@ -6,6 +6,7 @@ wire's habits: namespaces joined by dots in a query, a missing item that is `nul
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from threadkeep.api.responses import Json
 from threadkeep.api.routing import Route
 from threadkeep.api.schemas import Body, Object, example
 from threadkeep.clock import timestamp
-from threadkeep.errors import BadRequestError, InvalidError, UnsupportedError
+from threadkeep.errors import BadRequestError, InvalidError, StorageFullError, UnavailableError, UnsupportedError
 
 router = APIRouter(prefix="/store", tags=["Store"], route_class=Route)
 
@@ -144,6 +145,8 @@ async def _asked(store: BaseStore) -> AsyncIterator[BaseStore]:
         raise UnsupportedError(str(error) or None) from error
     except (ValueError, TypeError) as error:
         raise InvalidError(str(error)) from error
+    except OSError as error:  # the disk, or the way to what embeds
+        raise (StorageFullError() if error.errno == errno.ENOSPC else UnavailableError(str(error))) from error
 
 
 def writable(namespace: list[str]) -> tuple[str, ...]:

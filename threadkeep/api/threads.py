@@ -21,7 +21,7 @@ from threadkeep.api.wire import thread_wire
 from threadkeep.clock import new_uuid7
 from threadkeep.errors import NotFoundError
 from threadkeep.storage.intents import Intent
-from threadkeep.storage.threads import Thread, expiry
+from threadkeep.storage.threads import Thread, born_with, expiry
 
 router = APIRouter(prefix="/threads", tags=["Threads"], route_class=Route)
 
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/threads", tags=["Threads"], route_class=Route)
 @router.post("", responses=documented(THREAD))
 async def create_thread(body: ThreadCreate, engine: EngineOf, caller: CallerOf) -> Response:
     moment = engine.clock.now()
-    asked = None if body.ttl is None else body.ttl.model_dump()
+    asked = engine.acceptance.thread_ttl if body.ttl is None else body.ttl.model_dump()
     graph_id = body.metadata.get("graph_id")
     thread = Thread(
         str(new_uuid7(moment)) if body.thread_id is None else uuid_of("thread", body.thread_id),
@@ -102,7 +102,7 @@ async def patch_thread(
     prefer: Annotated[str | None, Header(description="return=minimal answers 204")] = None,
 ) -> Response:
     """Merges `metadata`; sets `ttl` anew if given."""
-    asked = None if body.ttl is None else body.ttl.model_dump()
+    asked = engine.acceptance.thread_ttl if body.ttl is None else body.ttl.model_dump()
     thread = await engine.threads.patch(
         uuid_of("thread", thread_id),
         caller,
@@ -145,6 +145,7 @@ async def copy_thread(thread_id: str, engine: EngineOf, caller: CallerOf) -> Res
         error=source.error if source.status == "error" else None,
         preview=source.preview,
     )
+    copied = born_with(copied, engine.acceptance.thread_ttl, engine.clock.now())
     await engine.threads.create_instead(copied, undo)
     return Json(thread_wire(copied, state.values))
 

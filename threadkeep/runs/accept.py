@@ -27,7 +27,7 @@ from threadkeep.runs.run import CancelAction, Durability, MultitaskStrategy, Run
 from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.runs.worker import Worker
 from threadkeep.storage.assistants import Assistant, Assistants, system_assistant_id
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.threads import Thread, born_with
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.feeds import ThreadFeeds
 from threadkeep.streams.live import Event, RunStream
@@ -87,6 +87,7 @@ class Acceptance:
         cleanup: Cleanup,
         webhooks: WebhookTargets,
         clock: Clock,
+        thread_ttl: dict[str, Any] | None = None,
     ) -> None:
         self._assistants = assistants
         self._queue = queue
@@ -97,6 +98,8 @@ class Acceptance:
         self._cleanup = cleanup
         self._webhooks = webhooks
         self._clock = clock
+        self.thread_ttl = thread_ttl
+        """The time to live of threads that are made without one of their own."""
         self.feeds = ThreadFeeds()
 
     async def accept(
@@ -234,7 +237,7 @@ class Acceptance:
         thread = Thread(
             run.thread_id, now, owner=caller.owner, user_id=request.user_id, graph_id=run.graph_id, updated_at=now
         )
-        return run, replace(thread, status="busy")
+        return run, replace(born_with(thread, self.thread_ttl, moment), status="busy")
 
     async def _check(self, request: RunRequest, run: Run) -> None:
         """Whatever would make the run fail before its first node is refused here."""

@@ -14,6 +14,7 @@ from threadkeep.errors import ThreadkeepError
 from threadkeep.runs.cleanup import Cleanup, offers
 from threadkeep.settings import Settings
 from threadkeep.storage.threads import Thread, Threads
+from threadkeep.storage_config import ThreadTtl
 from threadkeep.streams.event_store import EventStore
 
 log = structlog.get_logger("threadkeep.sweep")
@@ -31,6 +32,7 @@ class Sweep:
         saver: BaseCheckpointSaver[Any],
         clock: Clock,
         settings: Settings,
+        ttl: ThreadTtl,
     ) -> None:
         self._threads = threads
         self._events = events
@@ -38,6 +40,9 @@ class Sweep:
         self._saver = saver
         self._clock = clock
         self._settings = settings
+        self._ttl = ttl
+        self._threads_pause = settings.sweep_seconds if ttl.sweep_interval is None else ttl.sweep_interval * 60
+        self._threads_due = clock.monotonic()
 
     async def serve(self) -> None:
         """Sweep now and then until cancelled; what fails is tried again the next time."""
@@ -46,7 +51,7 @@ class Sweep:
                 await self.once()
             except ThreadkeepError as error:
                 log.warning("sweep_failed", error=str(error))
-            await asyncio.sleep(self._settings.sweep_seconds)
+            await asyncio.sleep(min(self._settings.sweep_seconds, self._threads_pause))
 
     async def once(self) -> None:
         now = self._clock.now()
@@ -55,12 +60,22 @@ class Sweep:
             thread_bytes=self._settings.event_bytes_per_thread,
         )
         expired = 0
-        while threads := await self._threads.expired(now=timestamp(now), limit=_PAGE):
+        if self._clock.monotonic() >= self._threads_due:
+            self._threads_due = self._clock.monotonic() + self._threads_pause
+            expired = await self._expire_threads(timestamp(now))
+        if forgotten or expired:
+            log.info("swept", forgotten_streams=forgotten, expired_threads=expired)
+
+    async def _expire_threads(self, now: str) -> int:
+        expired = 0
+        while expired < self._ttl.sweep_limit:
+            threads = await self._threads.expired(now=now, limit=min(_PAGE, self._ttl.sweep_limit - expired))
+            if not threads:
+                break
             for thread in threads:
                 await self._expire(thread)
             expired += len(threads)
-        if forgotten or expired:
-            log.info("swept", forgotten_streams=forgotten, expired_threads=expired)
+        return expired
 
     async def _expire(self, thread: Thread) -> None:
         strategy = (thread.ttl or {}).get("strategy", "delete")

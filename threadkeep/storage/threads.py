@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
@@ -279,6 +279,11 @@ def set_status(
             thread_id,
         ),
     )
+
+
+def born_with(thread: Thread, ttl: dict[str, Any] | None, moment: datetime) -> Thread:
+    """The new thread with this time to live, unless it was asked for with one of its own."""
+    return thread if thread.ttl is not None else replace(thread, ttl=ttl, expires_at=expiry(ttl, moment))
 
 
 def expiry(ttl: dict[str, Any] | None, moment: datetime) -> str | None:
