@@ -281,6 +281,17 @@ REQUIREMENTS: dict[str, Requirement] = {
     "openapi.examples_are_true": R("OURS", "Documented answers have the keys of real ones."),
     "openapi.no_5xx": R("OURS", "schemathesis finds no 5xx in what the document allows."),
     "errors.json": R("REF", "Unknown routes, methods and broken bodies are {detail} in JSON."),
+    # --- The thread protocol
+    "protocol.start": R(
+        "SDK", "run.start makes the thread where there is none, and answers the run and where it begins."
+    ),
+    "protocol.messages": R("SDK", "Messages as content blocks: started, grown and finished, calls parsed, with usage."),
+    "protocol.channels": R(
+        "SDK",
+        "values, updates, messages, tools, lifecycle, checkpoints and tasks all arrive, in growing numbers.",
+        "The reference never shows updates, tools, tasks and checkpoints.",
+    ),
+    "protocol.sync": R("SDK", "The same through the sync client."),
     # --- Chat UIs, Studio, system
     "ui.agent_chat": R("UI", "info, search, create, stream, history, resume with a checkpoint, rejoin by Location."),
     "ui.agent_chat.regenerate": R("UI", "A run from the parent checkpoint with input null gives the answer anew."),

@@ -145,7 +145,7 @@ def _wired(
     webhooks = WebhookSender(Outbox(database), targets, metrics, clock, settings)
     queue = RunQueue(database, on_end=webhooks.wake)
     values = Values(queue, graphs, saver)
-    event_log = EventLog(EventStore(database), values.at, buffer_bytes=settings.stream_buffer_bytes)
+    event_log = EventLog(EventStore(database), values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
     assistants = Assistants(database)
     intents = Intents(database)
     cleanup = Cleanup(intents, saver)

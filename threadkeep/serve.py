@@ -131,7 +131,9 @@ def serve(settings: Settings, app: Any, *, banner: Callable[[str], str], reload_
         timeout_graceful_shutdown=_CLOSE_SECONDS,
         timeout_keep_alive=65,
         backlog=2048,
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=settings.max_body_bytes,
+        ws_per_message_deflate=False,
     )
     server = DrainingServer(config)
     if reload_folders:

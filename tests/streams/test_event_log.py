@@ -10,6 +10,7 @@ import pytest
 
 from tests.runs.records import LATER, NOW, enqueue
 from threadkeep import json
+from threadkeep.clock import SystemClock
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending, Run, RunKwargs
 from threadkeep.storage.database import Database, open_database
@@ -29,7 +30,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 def log_on(database: Database, buffer_bytes: int = 100_000) -> EventLog:
-    return EventLog(EventStore(database), rebuild, buffer_bytes=buffer_bytes)
+    return EventLog(EventStore(database), rebuild, SystemClock(), buffer_bytes=buffer_bytes)
 
 
 async def running(database: Database, *, thread_id: str = "t", resumable: bool = True) -> Run:

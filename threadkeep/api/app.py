@@ -9,7 +9,19 @@ from typing import Any
 from fastapi import FastAPI
 
 from threadkeep import __version__
-from threadkeep.api import assistants, crons, meta, runs, states, store, thread_stream, threads
+from threadkeep.api import (
+    assistants,
+    crons,
+    meta,
+    runs,
+    states,
+    store,
+    thread_commands,
+    thread_events,
+    thread_socket,
+    thread_stream,
+    threads,
+)
 from threadkeep.api.errors import LastResort, install_error_handlers
 from threadkeep.api.limits import BodyLimit
 from threadkeep.api.origin import OriginGuard, add_cors, origin_policy
@@ -33,7 +45,19 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         default_response_class=Json,
     )
     app.router.route_class = Route
-    resources = (meta, assistants, threads, states, thread_stream, crons, runs, store)
+    resources = (
+        meta,
+        assistants,
+        threads,
+        states,
+        thread_stream,
+        thread_commands,
+        thread_events,
+        thread_socket,
+        crons,
+        runs,
+        store,
+    )
     add_resources(app, [resource.router for resource in resources])
     install_error_handlers(app)
     # The last one added is the outermost.

@@ -6,6 +6,7 @@ answered with a plain 500 that tells the client nothing about the inside.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -69,7 +70,12 @@ async def _ours(_request: Request, error: Exception) -> Response:
 
 async def _validation(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return Json({"detail": "; ".join(_words(item) for item in error.errors()[:5])}, 422)
+    return Json({"detail": words_of(error.errors())}, 422)
+
+
+def words_of(problems: Sequence[Any]) -> str:
+    """What pydantic found wrong, as one sentence a problem."""
+    return "; ".join(_words(item) for item in problems[:5])
 
 
 def _words(item: dict[str, Any]) -> str:

@@ -114,6 +114,12 @@ STREAM = (
     f'event: end\r\ndata: {{"run_id":"{_RUN_ID}","status":"success"}}\r\nid: 3\r\n\r\n'
 )
 
+EVENTS = (
+    'event: lifecycle\r\ndata: {"type":"event","event_id":"synth:01a206e0:7000000100","seq":7000000100,'
+    '"method":"lifecycle","params":{"namespace":[],"timestamp":1790000000000,"data":{"event":"running",'
+    '"graph_name":"react"}}}\r\nid: 7000000100\r\n\r\n'
+)
+
 ERRORS: dict[int | str, dict[str, Any]] = {
     404: {"description": "No such resource", "content": {"application/json": {"example": {"detail": "... not found"}}}},
     409: {
@@ -134,3 +140,7 @@ def documented(answer: Any, *, status: int = 200) -> dict[int | str, dict[str, A
 
 def documented_stream() -> dict[int | str, dict[str, Any]]:
     return {**ERRORS, 200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": STREAM}}}}
+
+
+def documented_events() -> dict[int | str, dict[str, Any]]:
+    return {**ERRORS, 200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": EVENTS}}}}

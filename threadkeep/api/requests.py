@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request
+from fastapi import Depends
+from starlette.requests import HTTPConnection
 
 from threadkeep import json
 from threadkeep.callers import EVERYONE, Caller
@@ -13,13 +14,13 @@ from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError
 
 
-async def engine_of(request: Request) -> Engine:
+async def engine_of(connection: HTTPConnection) -> Engine:
     """Async, although it waits for nothing: a plain function would be sent to a thread at every request."""
-    engine: Engine = request.app.state.engine
+    engine: Engine = connection.app.state.engine
     return engine
 
 
-async def caller_of(_request: Request) -> Caller:
+async def caller_of(_connection: HTTPConnection) -> Caller:
     """Nobody has to log in yet, so everybody sees everything."""
     return EVERYONE
 

@@ -36,7 +36,7 @@ async def get_state(
     thread_id: str, engine: EngineOf, caller: CallerOf, subgraphs: bool = False, select: Select = None
 ) -> Response:
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
-    return Json(selected_state(await _state(engine, thread, None, subgraphs=subgraphs), listed(select)))
+    return Json(selected_state(await state_at(engine, thread, None, subgraphs=subgraphs), listed(select)))
 
 
 @router.get("/state/{checkpoint_id}", responses=documented(STATE))
@@ -50,7 +50,7 @@ async def get_state_at(
 ) -> Response:
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
     wanted = CheckpointRef(checkpoint_id=checkpoint_id)
-    return Json(selected_state(await _state(engine, thread, wanted, subgraphs=subgraphs), listed(select)))
+    return Json(selected_state(await state_at(engine, thread, wanted, subgraphs=subgraphs), listed(select)))
 
 
 @router.post("/state/checkpoint", responses=documented(STATE))
@@ -59,7 +59,7 @@ async def get_state_at_checkpoint(
 ) -> Response:
     """Of a subgraph too, by its `checkpoint_ns`; a checkpoint without an id is the newest."""
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
-    state = await _state(engine, thread, body.checkpoint, subgraphs=bool(body.subgraphs))
+    state = await state_at(engine, thread, body.checkpoint, subgraphs=bool(body.subgraphs))
     return Json(selected_state(state, body.select))
 
 
@@ -81,7 +81,7 @@ async def update_state(thread_id: str, body: StateUpdate, engine: EngineOf, call
         raise ConflictError(f"The graph {graph_id!r} of this thread is no longer served; its state can only be read.")
     checkpoint = body.checkpoint or CheckpointRef(checkpoint_id=body.checkpoint_id)
     if checkpoint.checkpoint_id is not None:
-        await _state(engine, thread, checkpoint, subgraphs=False)  # raises when it is not there
+        await state_at(engine, thread, checkpoint, subgraphs=False)  # raises when it is not there
     async with engine.graphs.bound(graph_id, thread.config, access="threads.update") as graph:
         if not checkpoint.checkpoint_ns:
             check_node(graph, body.as_node)
@@ -127,16 +127,19 @@ async def search_history(thread_id: str, body: HistoryQuery, engine: EngineOf, c
 
 
 async def _history(engine: Engine, thread_id: str, query: HistoryQuery, caller: Caller) -> Response:
-    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    return Json(await history_of(engine, await engine.threads.get(uuid_of("thread", thread_id), caller), query))
+
+
+async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> list[dict[str, Any]]:
+    """The thread's states, newest first."""
     before = _before(thread.thread_id, query.before)
     graph_id = graph_of(engine, thread)
     if graph_id is None:
-        return Json([])
+        return []
     config = config_of(thread.thread_id, query.checkpoint)
     async with engine.graphs.reading(graph_id, thread.config) as graph:
         found = graph.aget_state_history(config, filter=query.metadata, before=before, limit=query.limit or 10)
-        states = [selected_state(state_wire(snapshot), query.select) async for snapshot in found]
-    return Json(states)
+        return [selected_state(state_wire(snapshot), query.select) async for snapshot in found]
 
 
 def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConfig | None:
@@ -153,10 +156,10 @@ def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConf
 
 async def state_of(engine: Engine, thread: Thread) -> dict[str, Any]:
     """The thread's newest state as the API shows it."""
-    return await _state(engine, thread, None, subgraphs=False)
+    return await state_at(engine, thread, None, subgraphs=False)
 
 
-async def _state(
+async def state_at(
     engine: Engine, thread: Thread, checkpoint: CheckpointRef | None, *, subgraphs: bool
 ) -> dict[str, Any]:
     wanted = None if checkpoint is None else checkpoint.checkpoint_id

@@ -6,17 +6,17 @@ and any of them says where to go on. Runs that are not resumable are shown as th
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from threadkeep import json
 from threadkeep.api.examples import documented_stream
+from threadkeep.api.follow import NOW, RunOnThread, Start, follow
 from threadkeep.api.requests import CallerOf, EngineOf, uuid_of
-from threadkeep.api.responses import Batches, long_response
+from threadkeep.api.responses import long_response
 from threadkeep.api.routing import Route
 from threadkeep.api.runs import LastEventId
 from threadkeep.api.states import state_of
@@ -26,16 +26,13 @@ from threadkeep.errors import InvalidError
 from threadkeep.runs.run import Run
 from threadkeep.storage.threads import Thread
 from threadkeep.streams.event_log import parse_last_event_id
-from threadkeep.streams.feeds import News, RunComing
-from threadkeep.streams.live import END, Event, GapError
-from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, StreamCutError, encode
+from threadkeep.streams.live import END, Event
+from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, encode
 
 router = APIRouter(tags=["Threads"], route_class=Route)
 
 THREAD_MODES = ("run_modes", "lifecycle", "state_update")
 _EVENTS_A_RUN = 100_000_000
-_AHEAD = 256
-"""Events taken from the log before the client has taken them."""
 
 
 @router.get("/threads/{thread_id}/stream", responses=documented_stream())
@@ -53,92 +50,54 @@ async def follow_thread(
     if unknown := modes - frozenset(THREAD_MODES):
         raise InvalidError(f"stream_mode {', '.join(sorted(unknown))} does not exist; use {', '.join(THREAD_MODES)}")
     after = parse_last_event_id(last_event_id)
-    body = _Follower(engine, thread, modes, caller).frames(after)
+    view = _View(engine, thread, modes, caller)
+    body = follow(engine, thread.thread_id, caller, view, _start(after))
     headers = {"location": f"/threads/{thread.thread_id}/stream"}
     return long_response(engine, body, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, headers=headers)
 
 
-class _Follower:
-    """Follows the thread's runs at the same time (a delayed one must not hold up the next), into one queue."""
+def _start(after: int | None) -> Start:
+    """Without an id only what is still to come is shown; with one, resumable runs go on after it."""
+    sequence, event_id = divmod(after or 0, _EVENTS_A_RUN)
+
+    def first_event(run: Run, sequence_of_run: int, floor: int, buffered: int) -> int | None:
+        if after is None or not run.kwargs.stream_resumable:
+            return NOW if run.active else None
+        return max(event_id, floor) if sequence_of_run == sequence else floor
+
+    return Start(sequence, first_event)
+
+
+class _View:
+    """What the reader of one thread's stream is shown of it."""
 
     def __init__(self, engine: Engine, thread: Thread, modes: frozenset[str], caller: Caller) -> None:
         self._engine = engine
         self._thread = thread
         self._modes = modes
         self._caller = caller
-        self._ready: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def frames(self, after: int | None) -> AsyncGenerator[bytes, None]:
-        with self._engine.acceptance.feeds.following(self._thread.thread_id) as news:
-            try:
-                self._start(self._watch_stop())
-                self._start(self._past_then_news(after, news))
-                while (frame := await self._ready.get()) is not None:
-                    yield frame
-                raise StreamCutError
-            finally:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def run(self, shown: RunOnThread) -> AsyncGenerator[bytes, None]:
+        async for events in shown.batches:
+            for event in events:
+                over = event.name == END
+                if over and "state_update" in self._modes:
+                    yield await self._state()
+                if "run_modes" in self._modes or ("lifecycle" in self._modes and (over or event.name == "metadata")):
+                    yield self._frame(shown, event)
 
-    def _start(self, work: Any) -> None:
-        self._tasks.add(asyncio.create_task(work))
-
-    async def _watch_stop(self) -> None:
-        await self._engine.stopping.wait()
-        await self._ready.put(None)
-
-    async def _past_then_news(self, after: int | None, news: asyncio.Queue[News]) -> None:
-        sequence, event_id = divmod(after or 0, _EVENTS_A_RUN)
-        for run in await self._engine.queue.runs_from(self._thread.thread_id, self._caller, sequence=sequence):
-            last_seen = event_id if self._engine.queue.sequence(run.run_id) == sequence else 0
-            if run.active:
-                self._start(self._show(run.run_id, self._joined(run, None if after is None else last_seen)))
-            elif after is not None and run.kwargs.stream_resumable:
-                floor = self._engine.event_log.store.floor(run.run_id)
-                past = self._engine.event_log.replay(run.run_id, run.status, max(last_seen, floor), attempt=run.attempt)
-                await self._show(run.run_id, past)
-        while True:
-            match await news.get():
-                case RunComing(stream):
-                    batches = self._engine.event_log.subscribe(stream, 0)
-                    stream.readers -= 1
-                    self._start(self._show(stream.run_id, batches))
-                case _:
-                    await self._show_state()
-
-    def _joined(self, run: Run, last_seen: int | None) -> Batches:
-        stream = self._engine.event_log.open(run.run_id, resumable=run.kwargs.stream_resumable)
-        start = stream.last_id if last_seen is None or not run.kwargs.stream_resumable else last_seen
-        return self._engine.event_log.subscribe(stream, start)
-
-    async def _show(self, run_id: str, batches: Batches) -> None:
-        sequence: int | None = None
-        try:
-            async for events in batches:
-                sequence = sequence or self._engine.queue.sequence(run_id) or 0
-                for event in events:
-                    await self._show_event(run_id, sequence, event)
-        except GapError:
-            await self._ready.put(None)
-        finally:
-            await batches.aclose()
-
-    async def _show_event(self, run_id: str, sequence: int, event: Event) -> None:
-        over = event.name == END
-        if over and "state_update" in self._modes:
-            await self._show_state()
-        if "run_modes" not in self._modes and not ("lifecycle" in self._modes and (over or event.name == "metadata")):
-            return
+    def _frame(self, shown: RunOnThread, event: Event) -> bytes:
         name, data = event.name, event.data
-        if over:
-            name, data = "metadata", json.dumps({"status": "run_done", "run_id": run_id})
-        event_id = sequence * _EVENTS_A_RUN + event.event_id
-        await self._ready.put(encode(Event(event_id, name, data, event.attempt), with_id=True))
+        if event.name == END:
+            name, data = "metadata", json.dumps({"status": "run_done", "run_id": shown.run.run_id})
+        event_id = shown.sequence * _EVENTS_A_RUN + event.event_id
+        return encode(Event(event_id, name, data, event.attempt), with_id=True)
 
-    async def _show_state(self) -> None:
+    async def state_changed(self) -> AsyncGenerator[bytes, None]:
         if "state_update" in self._modes:
-            thread = await self._engine.threads.get(self._thread.thread_id, self._caller)
-            state = json.dumps({"state": await state_of(self._engine, thread)})
-            await self._ready.put(encode(Event(0, "state_update", state), with_id=False))
+            yield await self._state()
+
+    async def _state(self) -> bytes:
+        thread = await self._engine.threads.get(self._thread.thread_id, self._caller)
+        state = json.dumps({"state": await state_of(self._engine, thread)})
+        return encode(Event(0, "state_update", state), with_id=False)

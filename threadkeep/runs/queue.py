@@ -246,6 +246,11 @@ class RunQueue:
         row = self._database.read_one("SELECT seq FROM runs WHERE run_id = ?", (run_id,))
         return None if row is None else int(row[0])
 
+    def newest_sequence(self) -> int:
+        """The place of the newest run that was ever accepted."""
+        row = self._database.read_one("SELECT max(ifnull(max(seq), 0), (SELECT newest FROM deleted_runs)) FROM runs")
+        return int(row[0]) if row else 0
+
     async def runs_from(self, thread_id: str, caller: Caller, *, sequence: int = 0) -> list[Run]:
         """A thread's runs from a place in the order of acceptance on, in that order."""
         rows = self._database.read(

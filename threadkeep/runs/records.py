@@ -15,7 +15,8 @@ COLUMNS = """run_id, thread_id, assistant_id, graph_id, owner, user_id, status, 
 
 def insert_run(connection: apsw.Connection, run: Run) -> None:
     connection.execute(
-        f"INSERT INTO runs ({COLUMNS}) VALUES ({', '.join('?' * 22)})",
+        f"""INSERT INTO runs (seq, {COLUMNS})
+            SELECT max(ifnull(max(seq), 0), (SELECT newest FROM deleted_runs)) + 1, {", ".join("?" * 22)} FROM runs""",
         (
             run.run_id,
             run.thread_id,

@@ -16,6 +16,7 @@ from dataclasses import replace
 import structlog
 
 from threadkeep import json
+from threadkeep.clock import Clock
 from threadkeep.errors import ThreadkeepError, UnavailableError
 from threadkeep.streams.event_store import EventStore, StoredEvent
 from threadkeep.streams.live import END, Event, GapError, RunStream
@@ -30,8 +31,9 @@ _RETRY_SECONDS = 1.0
 
 
 class EventLog:
-    def __init__(self, store: EventStore, rebuild: Rebuild, *, buffer_bytes: int) -> None:
+    def __init__(self, store: EventStore, rebuild: Rebuild, clock: Clock, *, buffer_bytes: int) -> None:
         self.store = store
+        self._clock = clock
         self._rebuild = rebuild
         self._buffer_bytes = buffer_bytes
         self._live: dict[str, RunStream] = {}
@@ -58,7 +60,7 @@ class EventLog:
         if not stream.wanted:
             return
         stream.assigned += 1
-        event = Event(stream.assigned, name, json.dumps(data), attempt)
+        event = Event(stream.assigned, name, json.dumps(data), attempt, self._now())
         if not stream.resumable:
             stream.publish([event])
             return
@@ -94,7 +96,7 @@ class EventLog:
 
     def ending(self, stream: RunStream, data: object, *, attempt: int) -> Event:
         """The terminal event, for the transaction that ends the run; publish it with `close` after the commit."""
-        return Event(stream.assigned + 1, END, json.dumps(data), attempt)
+        return Event(stream.assigned + 1, END, json.dumps(data), attempt, self._now())
 
     def close(self, stream: RunStream, ending: Event | None) -> None:
         """The run is over (or, without an ending, given up by this process): readers finish, memory is let go."""
@@ -153,7 +155,11 @@ class EventLog:
             after, ended = events[-1].event_id, events[-1].name == END
             yield events
         if not ended:
-            yield [Event(after + 1, END, json.dumps({"run_id": run_id, "status": status}), attempt)]
+            data = json.dumps({"run_id": run_id, "status": status})
+            yield [Event(after + 1, END, data, attempt, self._now())]
+
+    def _now(self) -> int:
+        return int(self._clock.now().timestamp() * 1000)
 
     async def _stored(self, run_id: str, after: int) -> list[Event]:
         return [

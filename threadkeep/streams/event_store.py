@@ -35,11 +35,11 @@ class EventStore:
     def page(self, run_id: str, after: int) -> list[StoredEvent]:
         """Some of a run's stored events past an id, in order; none when there are no more."""
         rows = self._database.read(
-            """SELECT event_id, name, data, attempt, checkpoint_id FROM events WHERE run_id = ? AND event_id > ?
+            """SELECT event_id, name, data, attempt, at, checkpoint_id FROM events WHERE run_id = ? AND event_id > ?
                ORDER BY event_id LIMIT ?""",
             (run_id, after, _PAGE),
         )
-        return [StoredEvent(Event(*row[:4]), row[4]) for row in rows]
+        return [StoredEvent(Event(*row[:5]), row[5]) for row in rows]
 
     def last_id(self, run_id: str) -> int:
         row = self._database.read_one("SELECT max(event_id) FROM events WHERE run_id = ?", (run_id,))
@@ -91,12 +91,13 @@ class EventStore:
 
 def insert_events(connection: apsw.Connection, run_id: str, events: list[StoredEvent]) -> None:
     connection.executemany(
-        "INSERT INTO events (run_id, event_id, attempt, name, data, checkpoint_id) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO events (run_id, event_id, attempt, at, name, data, checkpoint_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 run_id,
                 stored.event.event_id,
                 stored.event.attempt,
+                stored.event.at,
                 stored.event.name,
                 stored.event.data,
                 stored.checkpoint_id,

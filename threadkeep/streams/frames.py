@@ -28,12 +28,15 @@ STREAM_MODES = (
     "events",
 )
 
+CHECKPOINT_IDS = "checkpoint_ids"
+"""A mode of our own, for runs of the thread protocol: of each checkpoint only where it stands in the history."""
+
 Frame = tuple[str, Any]
 
 
 def langgraph_modes(asked: Iterable[str]) -> list[str]:
     """What to ask LangGraph for: the modes asked, and `values`, which tells the run's result."""
-    needed = {"messages-tuple": "messages", "lifecycle": "tasks"}
+    needed = {"messages-tuple": "messages", "lifecycle": "tasks", CHECKPOINT_IDS: "checkpoints"}
     return sorted({needed.get(mode, mode) for mode in asked if mode != "events"} | {"values"})
 
 
@@ -56,6 +59,8 @@ class Frames:
         if namespace and not self._subgraphs:
             return
         suffix = "".join(f"|{step}" for step in namespace)
+        if mode == "checkpoints" and CHECKPOINT_IDS in self._asked:
+            yield CHECKPOINT_IDS + suffix, checkpoint_ids(data)
         if mode == "messages":
             for name, payload in self._message_frames(*data):
                 yield name + suffix, payload
@@ -113,6 +118,18 @@ class Frames:
         if isinstance(message, AIMessageChunk) and message.chunk_position == "last":
             # The whole message needs no growing any more; its key stays, so that metadata is not sent twice.
             self._growing[key] = message.model_copy(update={"content": "", "tool_call_chunks": []})
+
+
+def checkpoint_ids(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What a checkpoint is called, and its place in the history, as the thread protocol shows them."""
+    metadata = data.get("metadata") or {}
+    parent = _checkpoint_id(data.get("parent_config"))
+    shown = {"id": _checkpoint_id(data.get("config")), "step": metadata.get("step"), "source": metadata.get("source")}
+    return shown if parent is None else {**shown, "parent_id": parent}
+
+
+def _checkpoint_id(config: Any) -> str | None:
+    return None if not config else config.get("configurable", {}).get("checkpoint_id")
 
 
 def full_interrupt(item: Interrupt | Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Event:
     data: bytes
     """JSON."""
     attempt: int = 1
+    at: int = 0
+    """When, in milliseconds since 1970."""
 
 
 class RunStream:
@@ -50,6 +52,11 @@ class RunStream:
         self._floor = last_id
         self._waiting: list[asyncio.Future[None]] = []
         self._abandoned = False
+
+    @property
+    def floor(self) -> int:
+        """The newest id that is no longer buffered."""
+        return self._floor
 
     @property
     def wanted(self) -> bool:
