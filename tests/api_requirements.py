@@ -135,6 +135,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "state.update.fork": R("SDK", "At an older checkpoint it makes a fork; an unknown one is 404."),
     "state.update.copy": R("UI", "as_node __copy__ repeats a checkpoint as a fork with the same next (Studio)."),
     "state.update.busy": R("OURS", "A busy thread is 409 in plain words.", "The reference shows the run's insides."),
+    "state.update.race": R("OURS", "A run accepted meanwhile waits for the update; updates of one thread take turns."),
     "history.filters": R(
         "SDK",
         "limit, before (id, checkpoint or config), metadata, checkpoint, select.",

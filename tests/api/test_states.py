@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from uuid import uuid4
 
 import httpx
@@ -156,6 +157,20 @@ async def test_a_busy_threads_state_cannot_be_changed_and_nothing_leaks(sdk: Sdk
     assert "journal" not in refused.text
     assert "configurable" not in refused.text
     await sdk.runs.cancel(key, run["run_id"], wait=True)
+
+
+@requirement("state.update.race")
+async def test_changes_by_hand_at_the_same_moment_all_stay(sdk: Sdk) -> None:
+    thread_id = (await sdk.threads.create(metadata={"graph_id": "echo"}))["thread_id"]
+    texts = {str(number) for number in range(10)}
+    await asyncio.gather(
+        *(
+            sdk.threads.update_state(thread_id, {"messages": [{"role": "user", "content": text}]}, as_node="__start__")
+            for text in texts
+        )
+    )
+    values = (await sdk.threads.get_state(thread_id))["values"]
+    assert {message["content"] for message in values["messages"]} == texts
 
 
 @requirement("history.filters")

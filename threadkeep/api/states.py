@@ -70,6 +70,15 @@ async def get_state_at_checkpoint(
 async def update_state(thread_id: str, body: StateUpdate, engine: EngineOf, caller: CallerOf) -> Response:
     """Writes `values` as if a node had; at an older checkpoint this makes a fork."""
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    async with engine.worker.keep_off(thread.thread_id):
+        made = await _update(engine, await engine.threads.get(thread.thread_id, caller), body)
+    engine.acceptance.feeds.state_changed(thread.thread_id)
+    written = checkpoint_wire(made) or {}
+    return Json({"checkpoint": written, "configurable": written, "checkpoint_id": written.get("checkpoint_id")})
+
+
+async def _update(engine: Engine, thread: Thread, body: StateUpdate) -> RunnableConfig:
+    """The configuration of the checkpoint that the update made."""
     if thread.status == "busy":
         raise ConflictError("Thread is busy with a run; its state can be changed when the run has ended.")
     graph_id = graph_of(engine, thread)
@@ -97,9 +106,7 @@ async def update_state(thread_id: str, body: StateUpdate, engine: EngineOf, call
         interrupts=interrupts_of(snapshot),
         graph_id=graph_id,
     )
-    engine.acceptance.feeds.state_changed(thread.thread_id)
-    written = checkpoint_wire(made) or {}
-    return Json({"checkpoint": written, "configurable": written, "checkpoint_id": written.get("checkpoint_id")})
+    return made
 
 
 @router.patch("/state", status_code=204)

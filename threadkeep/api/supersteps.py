@@ -26,22 +26,23 @@ async def create_with_state(
     graph_id = thread.graph_id
     if graph_id is None:
         raise BadRequestError("supersteps need metadata.graph_id, the name of a served graph.")
-    made = await engine.threads.create(thread, keep_existing=keep_existing)
-    if made is not thread:
-        return made
     try:
-        await _apply(engine, thread, graph_id, supersteps)
+        async with engine.worker.keep_off(thread.thread_id):
+            made = await engine.threads.create(thread, keep_existing=keep_existing)
+            if made is not thread:
+                return made
+            await _apply(engine, thread, graph_id, supersteps)
+            state = await state_now(engine, thread, thread.thread_id)
+            await engine.threads.note_state(
+                thread.thread_id,
+                now=engine.now(),
+                status="interrupted" if state.next else "idle",
+                interrupts=state.interrupts,
+                graph_id=graph_id,
+            )
     except BadRequestError:
         await remove_thread(engine, thread, EVERYONE)
         raise
-    state = await state_now(engine, thread, thread.thread_id)
-    await engine.threads.note_state(
-        thread.thread_id,
-        now=engine.now(),
-        status="interrupted" if state.next else "idle",
-        interrupts=state.interrupts,
-        graph_id=graph_id,
-    )
     return await engine.threads.get(thread.thread_id, EVERYONE)
 
 

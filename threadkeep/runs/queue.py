@@ -100,19 +100,30 @@ class RunQueue:
         """Return once every accepted run is safe from a power cut."""
         await self._database.sync()
 
-    async def claim(self, *, now: str, limit: int, full_graphs: Sequence[str] = ()) -> list[Run]:
-        """Start up to `limit` due runs on idle threads, rescued ones first, then in order of acceptance."""
+    async def claim(
+        self, *, now: str, limit: int, full_graphs: Sequence[str] = (), other_than: Sequence[str] = ()
+    ) -> list[Run]:
+        """Start up to `limit` due runs on idle threads, rescued ones first, then in order of acceptance.
+
+        None of a graph that is full, and none on the threads of `other_than`.
+        """
 
         def work(connection: apsw.Connection) -> list[Run]:
             rows = connection.execute(
                 """SELECT seq FROM runs AS r
                    WHERE status = 'pending' AND due_at <= :now
                      AND graph_id NOT IN (SELECT value FROM json_each(:full))
+                     AND thread_id NOT IN (SELECT value FROM json_each(:other_than))
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'running')
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'pending'
                                        AND seq < r.seq AND due_at <= :now)
                    ORDER BY attempt = 0, seq LIMIT :limit""",
-                {"now": now, "full": json.dumps_text(list(full_graphs)), "limit": limit},
+                {
+                    "now": now,
+                    "full": json.dumps_text(list(full_graphs)),
+                    "other_than": json.dumps_text(list(other_than)),
+                    "limit": limit,
+                },
             ).fetchall()
             return [
                 run_from(row)

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -33,6 +35,12 @@ class _Running:
     started: bool = False
 
 
+@dataclass(slots=True)
+class _Hold:
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Worker:
     def __init__(self, queue: RunQueue, executor: Executor, clock: Clock, settings: Settings) -> None:
         self._queue = queue
@@ -40,6 +48,7 @@ class Worker:
         self._clock = clock
         self._settings = settings
         self._running: dict[str, _Running] = {}
+        self._kept_off: dict[str, _Hold] = {}
         self._wanted = asyncio.Event()
         self.draining = False
 
@@ -57,6 +66,24 @@ class Worker:
         else:
             # A task cancelled before its first step never runs, and so would never end its run.
             asyncio.get_running_loop().call_soon(self.stop_run, run_id)
+
+    @asynccontextmanager
+    async def keep_off(self, thread_id: str) -> AsyncIterator[None]:
+        """Start no run on the thread while the block lasts; blocks of one thread take turns.
+
+        Whoever changes state without a run looks inside the block whether the thread is busy: a run that was accepted
+        before has made it so, one that is accepted later waits.
+        """
+        hold = self._kept_off.setdefault(thread_id, _Hold())
+        hold.users += 1
+        try:
+            async with hold.turn:
+                yield
+        finally:
+            hold.users -= 1
+            if hold.users == 0:
+                del self._kept_off[thread_id]
+                self.wake()
 
     async def serve(self) -> None:
         """Start runs until cancelled."""
@@ -80,7 +107,9 @@ class Worker:
         step = 1 if self._settings.max_runs_per_graph else self._settings.max_concurrent_runs
         while not self.draining and (places := self._settings.max_concurrent_runs - len(self._running)) > 0:
             limit = min(places, step)
-            claimed = await self._queue.claim(now=self._now(), limit=limit, full_graphs=self._full_graphs())
+            claimed = await self._queue.claim(
+                now=self._now(), limit=limit, full_graphs=self._full_graphs(), other_than=list(self._kept_off)
+            )
             for run in claimed:
                 self._start(run)
             if len(claimed) < limit:
