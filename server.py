@@ -26,6 +26,7 @@ from threadkeep import commands
 from threadkeep.api.app import create_api
 from threadkeep.api.chat import ChatRequest, ResetRequest, check_graph, new_thread, require_graph, take_turn, thread_of
 from threadkeep.api.meta import MetricsFormat, metrics_response, not_ready_because
+from threadkeep.api.mounting import drop_disabled
 from threadkeep.api.requests import CallerOf, EngineOf
 from threadkeep.api.responses import Json
 from threadkeep.banner import banner
@@ -59,6 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = create_api(settings, config, lifespan)
     add_routes(app)
+    drop_disabled(app, config.http.disabled)
     return app
 
 

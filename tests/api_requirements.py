@@ -257,6 +257,24 @@ REQUIREMENTS: dict[str, Requirement] = {
     "webhooks.redirects": R("OURS", "A redirect is not followed, and counts as a failed try."),
     "webhooks.blocked": R("REF", "Addresses that are not public are 422, and not connected to whatever a name says."),
     "webhooks.config": R("REF", "webhooks.url and webhooks.headers, with variables that begin with env_prefix."),
+    # --- langgraph.json
+    "config.http.app": R(
+        "REF", "Its routes come first (but for /ok, /metrics, /docs, /openapi.json), its middleware around all of them."
+    ),
+    "config.http.lifespan": R(
+        "REF", "The custom application's lifespan opens before the first request, state and all."
+    ),
+    "config.http.mount_prefix": R(
+        "REF",
+        "Every path and every Location begins with it; /ok, /health, /ready and /metrics also answer without.",
+        "The reference's Location and Content-Location lack it.",
+    ),
+    "config.http.disable": R("REF", "disable_* takes routes away; disable_webhooks sends none."),
+    "config.http.configurable_headers": R(
+        "REF", "Only headers that are included reach configurable, in lower case; keys and cookies never do."
+    ),
+    "config.http.logging_headers": R("OURS", "Only headers that are included are logged; keys and cookies never are."),
+    "config.http.wrong": R("OURS", "A wrong value stops the start with its place and what is allowed."),
     # --- RemoteGraph and the sync client
     "remote.invoke": R("RG", "Invoked with and without a thread, async and sync."),
     "remote.stream": R("RG", "Streams updates, values, messages, and subgraphs by namespace."),

@@ -22,18 +22,20 @@ def banner(settings: Settings, config: Config, model: str | None) -> Callable[[s
     """The words for an address, known only once the server listens; `model` None when the graphs are not ours."""
 
     def words(address: str) -> str:
+        base = address + config.http.mount_prefix
+        docs = "" if "meta" in config.http.disabled else f"  (API docs at {base}/docs)"
         lines = [
             "",
             f"  Threadkeep {__version__}",
-            f"  Address   {address}  (API docs at {address}/docs)",
-            *([f"  Studio    {STUDIO}/studio/?baseUrl={address}"] if _lets_studio_in(settings, config) else []),
+            f"  Address   {address}{docs}",
+            *([f"  Studio    {STUDIO}/studio/?baseUrl={base}"] if _lets_studio_in(settings, config) else []),
             f"  Graphs    {', '.join(config.graphs)}",
             *([f"  Model     {model}"] if model else []),
             f"  Data      {settings.data_dir}",
         ]
         if model == "offline":
             lines.append(_OFFLINE_WARNING.rstrip())
-        lines += ["", "  Try:", *(f"    {command}" for command in _commands(address, config)), "", ""]
+        lines += ["", "  Try:", *(f"    {command}" for command in _commands(base, config)), "", ""]
         return "\n".join(lines)
 
     return words

@@ -17,6 +17,8 @@ from dotenv import dotenv_values
 
 from threadkeep.config_values import ConfigValues, Target
 from threadkeep.errors import StartupError
+from threadkeep.http_config import KEYS as HTTP_KEYS
+from threadkeep.http_config import HttpRules, http_rules
 from threadkeep.storage_config import CheckpointerConfig, StorageSections, StoreConfig
 from threadkeep.webhook_config import WebhookRules, webhook_rules
 
@@ -47,6 +49,7 @@ class Config:
     checkpointer: CheckpointerConfig = field(default_factory=CheckpointerConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
     cors: dict[str, Any] | None = None
+    http: HttpRules = field(default_factory=HttpRules)
     webhooks: WebhookRules = field(default_factory=WebhookRules)
     warnings: tuple[str, ...] = ()
 
@@ -78,7 +81,8 @@ def load_config(path: Path) -> Config:
         checkpointer=storage.checkpointer(raw),
         store=storage.store(raw),
         cors=reader.cors(http.get("cors")),
-        webhooks=webhook_rules(reader, raw),
+        http=http_rules(reader, http),
+        webhooks=webhook_rules(reader, raw, enabled=http.get("disable_webhooks") is not True),
         warnings=(*_warnings(raw, http), *storage.warnings),
     )
 
@@ -91,9 +95,9 @@ def _warnings(raw: dict[str, Any], http: dict[str, Any]) -> list[str]:
         elif key not in _SERVED_KEYS | _BUILD_KEYS:
             found.append(f"langgraph.json: unknown key `{key}`.")
     found += [
-        f"langgraph.json: `http.{key}` is not supported by this server and has no effect."
+        f"langgraph.json: `http.{key}` is not known to this server and has no effect."
         for key in http
-        if key != "cors"
+        if key not in HTTP_KEYS
     ]
     return found
 

@@ -10,8 +10,6 @@ from typing import Any
 from threadkeep.config_values import ConfigValues
 from threadkeep.errors import StartupError
 
-KEYS = frozenset({"env_prefix", "url", "headers"})
-URL_KEYS = frozenset({"require_https", "allowed_domains", "allowed_ports", "max_url_length", "disable_loopback"})
 _TEMPLATE = re.compile(r"\$\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
@@ -45,7 +43,7 @@ def _variable(name: str, header: str, environment: Mapping[str, str]) -> str:
     return environment[name]
 
 
-def webhook_rules(values: ConfigValues, raw: dict[str, Any]) -> WebhookRules:
+def webhook_rules(values: ConfigValues, raw: dict[str, Any], *, enabled: bool = True) -> WebhookRules:
     section = values.mapping(raw, "webhooks")
     url = values.mapping(section, "url", place="webhooks.")
     place = "webhooks.url."
@@ -53,6 +51,7 @@ def webhook_rules(values: ConfigValues, raw: dict[str, Any]) -> WebhookRules:
     if longest is not None and (not isinstance(longest, int) or isinstance(longest, bool) or longest < 1):
         raise values.wrong(f"{place}max_url_length", longest, "a whole number of at least 1")
     return WebhookRules(
+        enabled=enabled,
         headers=_headers(values, section),
         require_https=values.flag(url, "require_https", place=place),
         allowed_domains=tuple(domain.lower() for domain in values.strings(url, "allowed_domains", place=place)),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,8 +22,10 @@ from threadkeep.api import (
     thread_stream,
     threads,
 )
+from threadkeep.api.custom_app import CustomApp, load_custom_app
 from threadkeep.api.errors import LastResort, install_error_handlers
 from threadkeep.api.limits import BodyLimit
+from threadkeep.api.mounting import MountPrefix
 from threadkeep.api.origin import OriginGuard, add_cors, origin_policy
 from threadkeep.api.request_log import RequestLog
 from threadkeep.api.responses import Json
@@ -35,12 +37,28 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
 
 
 def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAPI:
-    """The application; `lifespan` puts the open engine at `app.state.engine`."""
+    """The application; `lifespan` puts the open engine at `app.state.engine`.
+
+    What `http.disable_*` names is taken out by `drop_disabled`, once all routes are there.
+    """
+    custom = load_custom_app(config)
+    custom_state: dict[str, Any] = {}
+
+    @asynccontextmanager
+    async def whole_lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(lifespan(app))
+            app.state.engine.webhooks.own_app = app
+            if custom is not None:
+                opened: Any = custom.router.lifespan_context(custom)
+                custom_state.update(await stack.enter_async_context(opened) or {})
+            yield
+
     app = FastAPI(
         title="Threadkeep",
         version=__version__,
         summary="A LangGraph agent server: the Agent Server API, and /chat.",
-        lifespan=lifespan,
+        lifespan=whole_lifespan,
         redoc_url=None,
         default_response_class=Json,
     )
@@ -62,9 +80,13 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     install_error_handlers(app)
     # The last one added is the outermost.
     policy = origin_policy(settings, config.cors)
+    if custom is not None:
+        app.add_middleware(CustomApp, custom=custom, state=custom_state)
     app.add_middleware(LastResort)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
-    app.add_middleware(RequestLog)
+    if config.http.mount_prefix:
+        app.add_middleware(MountPrefix, prefix=config.http.mount_prefix)
+    app.add_middleware(RequestLog, logged_headers=config.http.logging_headers)
     app.add_middleware(OriginGuard, policy=policy)
     add_cors(app, policy, config.cors)
     return app

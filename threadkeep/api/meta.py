@@ -25,6 +25,7 @@ _LANGGRAPH_VERSION = importlib.metadata.version("langgraph")
 @router.get("/ok")
 async def ok(engine: EngineOf, check_db: bool = False) -> Response:
     """Alive; with `check_db`, also able to write."""
+    check_db = check_db and "meta" not in engine.config.http.disabled
     reasons = await not_ready_because(engine) if check_db else []
     return Json({"ok": not reasons, "services": {}}, 503 if reasons else 200)
 
@@ -40,8 +41,8 @@ async def info(engine: EngineOf) -> Response:
             "model": engine.model,
             "graphs": engine.graphs.ids,
             "flags": {
-                "assistants": True,
-                "crons": True,
+                "assistants": "assistants" not in engine.config.http.disabled,
+                "crons": "runs" not in engine.config.http.disabled,
                 "langsmith": False,
                 "langsmith_tracing_replicas": False,
                 "langsmith_tracing_session_on_runs": False,

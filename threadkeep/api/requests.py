@@ -20,9 +20,11 @@ async def engine_of(connection: HTTPConnection) -> Engine:
     return engine
 
 
-async def caller_of(_connection: HTTPConnection) -> Caller:
+async def caller_of(connection: HTTPConnection) -> Caller:
     """Nobody has to log in yet, so everybody sees everything."""
-    return EVERYONE
+    engine: Engine = connection.app.state.engine
+    rules = engine.config.http.configurable_headers
+    return Caller(configurable=rules.of(connection.headers.items())) if rules.includes else EVERYONE
 
 
 EngineOf = Annotated[Engine, Depends(engine_of)]

@@ -196,7 +196,7 @@ class Acceptance:
     ) -> tuple[Run, Thread | None]:
         moment = self._clock.now()
         now = timestamp(moment)
-        config = _merged_config(assistant, request)
+        config = _merged_config(assistant, request, caller)
         context = _merged_context(assistant, request)
         run = Run(
             run_id=str(new_uuid7(moment)),
@@ -275,7 +275,7 @@ class Acceptance:
             raise NotFoundError(f"Checkpoint {wanted['checkpoint_id']} not found in thread {run.thread_id}")
 
 
-def _merged_config(assistant: Assistant, request: RunRequest) -> dict[str, Any]:
+def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) -> dict[str, Any]:
     """The assistant's configuration with the request's over it; the checkpoint to start from joins `configurable`."""
     given = request.config
     configurable = {**assistant.config.get("configurable", {}), **given.get("configurable", {})}
@@ -285,6 +285,7 @@ def _merged_config(assistant: Assistant, request: RunRequest) -> dict[str, Any]:
             raise BadRequestError("Give either context or config.configurable, not both.")
     configurable.update(request.context or {})
     configurable.update({key: value for key, value in request.checkpoint.items() if key in _CHECKPOINT_KEYS and value})
+    configurable.update(caller.configurable)
     if request.cron_id is not None:
         configurable["cron_id"] = request.cron_id
     return {**assistant.config, **given, "configurable": configurable}

@@ -1,0 +1,67 @@
+"""`http.app`: somebody's own application beside ours, as the official server has it.
+
+Its routes come before the built-in ones (but for those that say whether the server lives and what it serves), its
+middleware goes around all of them, and its lifespan lies within the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from threadkeep.api.errors import LastResort
+from threadkeep.config import Config
+from threadkeep.errors import StartupError
+from threadkeep.graphs import load_target
+
+_KEPT = frozenset({"/ok", "/metrics", "/docs", "/openapi.json", "/health", "/ready"})
+
+
+def load_custom_app(config: Config) -> Starlette | None:
+    if config.http.app is None:
+        return None
+    app = load_target(config.http.app, config.folder, "http.app")
+    if not isinstance(app, Starlette):
+        raise StartupError(
+            f"`http.app` in langgraph.json: {config.http.app} is a {type(app).__name__}, but must be a Starlette or "
+            "FastAPI application."
+        )
+    return app
+
+
+class CustomApp:
+    """ASGI middleware: `custom` as a whole, with the built-in application where none of its routes matches."""
+
+    def __init__(self, app: ASGIApp, custom: Starlette, state: Mapping[str, Any]) -> None:
+        # Inside the custom application's own error handling, which would answer with something else than JSON.
+        self._built_in = LastResort(app)
+        self._custom = custom
+        self._state = state
+        """What the custom lifespan yielded; filled when the server starts."""
+        self._custom_routes = custom.router.middleware_stack
+        custom.router.middleware_stack = self._route
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._built_in(scope, receive, send)
+            return
+        scope["state"] = {**scope.get("state", {}), **self._state}
+        scope["built_in_app"] = scope["app"]
+        await self._custom(scope, receive, send)
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._is_custom(scope):
+            await self._custom_routes(scope, receive, send)
+            return
+        scope["app"] = scope.pop("built_in_app")
+        scope.pop("router", None)
+        await self._built_in(scope, receive, send)
+
+    def _is_custom(self, scope: Scope) -> bool:
+        if scope["path"].removeprefix(scope.get("root_path", "")) in _KEPT:
+            return False
+        return any(route.matches(scope)[0] is Match.FULL for route in self._custom.router.routes)
