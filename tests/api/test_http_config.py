@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,36 @@ def test_what_breaks_in_a_custom_route_tells_nothing_of_the_inside(http: httpx.C
 def test_a_foreign_page_reaches_custom_routes_no_more_than_others(http: httpx.Client) -> None:
     assert http.get("/api/mine/ada", headers={"origin": "https://evil.example"}).status_code == 403
     assert http.get("/api/mine/ada", headers={"host": "evil.example"}).status_code == 403
+
+
+ENDLESS: dict[str, Any] = {
+    "assistant_id": "endless",
+    "input": {"steps": 0},
+    "stream_mode": "updates",
+    "config": {"recursion_limit": 100_000},
+}
+
+
+@requirement("config.http.app")
+def test_a_client_that_leaves_is_noticed_through_custom_middleware(http: httpx.Client) -> None:
+    thread_id = http.post("/api/threads", json={}).json()["thread_id"]
+    body = {**ENDLESS, "on_disconnect": "cancel"}
+    with http.stream("POST", f"/api/threads/{thread_id}/runs/stream", json=body) as answer:
+        assert "updates" in next(line for line in answer.iter_lines() if "updates" in line)
+    place = f"/api/threads/{thread_id}/runs"
+    wait_until(lambda: http.get(place).json()[0]["status"] == "interrupted", what="the run to be stopped")
+
+
+@requirement("config.http.app", "streams.cut")
+def test_a_stopping_server_cuts_streams_through_custom_middleware_too(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", config=WEB_PROJECT) as server, server.client() as http:
+        with http.stream("POST", "/api/runs/stream", json=ENDLESS) as answer:
+            lines = answer.iter_lines()
+            assert next(line for line in lines if "updates" in line)
+            server.send(signal.SIGTERM)
+            with pytest.raises(httpx.RemoteProtocolError):
+                list(lines)
+        assert server.ended() == 0
 
 
 @requirement("config.http.app", "config.http.mount_prefix")

@@ -11,14 +11,17 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.routing import Match
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from threadkeep.api.errors import LastResort
 from threadkeep.config import Config
 from threadkeep.errors import StartupError
 from threadkeep.graphs import load_target
+from threadkeep.streams.sse import StreamCutError
 
 _KEPT = frozenset({"/ok", "/metrics", "/docs", "/openapi.json", "/health", "/ready"})
+
+_CUT = "threadkeep.stream_cut"
 
 
 def load_custom_app(config: Config) -> Starlette | None:
@@ -51,7 +54,13 @@ class CustomApp:
             return
         scope["state"] = {**scope.get("state", {}), **self._state}
         scope["built_in_app"] = scope["app"]
-        await self._custom(scope, receive, send)
+
+        async def unless_cut(message: Message) -> None:
+            if scope.get(_CUT) and not message.get("more_body", False):
+                raise StreamCutError
+            await send(message)
+
+        await self._custom(scope, receive, unless_cut)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._is_custom(scope):
@@ -59,7 +68,12 @@ class CustomApp:
             return
         scope["app"] = scope.pop("built_in_app")
         scope.pop("router", None)
-        await self._built_in(scope, receive, send)
+        try:
+            await self._built_in(scope, receive, send)
+        except StreamCutError:
+            # Starlette's BaseHTTPMiddleware ends an answer whose making failed as if it were whole.
+            scope[_CUT] = True
+            raise
 
     def _is_custom(self, scope: Scope) -> bool:
         if scope["path"].removeprefix(scope.get("root_path", "")) in _KEPT:
