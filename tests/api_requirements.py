@@ -222,6 +222,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "multitask.rollback": R("SDK", "Undoes what runs, with its checkpoints and its record."),
     "multitask.together": R("OURS", "Runs that start at the same moment leave one consistent thread."),
     "cancel.interrupt": R("REF", "Run and thread are interrupted, checkpoints stay; wait answers {}; ended is 404."),
+    "cancel.reason": R("JS", "A cancelled run's cancel_reason says why; `taken:` when reason=taken was sent."),
     "cancel.rollback": R("REF", "Run and checkpoints are gone, the thread is idle with its earlier values."),
     "cancel.pending": R("REF", "202, interrupted at once."),
     "cancel.many": R("SDK", "By thread and run ids or by status: 204, 404 when nothing was active, `{}` is 422."),

@@ -124,6 +124,23 @@ async def test_a_cancelled_run_stops_and_keeps_what_it_did(sdk: Sdk, raw: httpx.
     await sdk.runs.wait(key, "slow", input={"steps": 0, "seconds": 0})
 
 
+@requirement("cancel.reason")
+async def test_a_cancelled_run_says_why(sdk: Sdk, raw: httpx.AsyncClient) -> None:
+    key, run_id = await busy_thread(sdk)
+    waiting = await sdk.runs.create(key, "slow", input=LONG)
+    assert (await sdk.runs.get(key, run_id))["cancel_reason"] is None
+    for each in (waiting["run_id"], run_id):
+        refused = await raw.post(f"/threads/{key}/runs/{each}/cancel?reason=taken&action=rollback")
+        assert refused.status_code == 422
+        taken = await raw.post(f"/threads/{key}/runs/{each}/cancel?wait=1&reason=taken")
+        assert taken.status_code == 200
+        assert (await sdk.runs.get(key, each))["cancel_reason"].startswith("taken:")
+    key, run_id = await busy_thread(sdk)
+    newer = await sdk.runs.create(key, "slow", input={"steps": 0, "seconds": 0}, multitask_strategy="interrupt")
+    await sdk.runs.join(key, newer["run_id"])
+    assert newer["run_id"] in (await sdk.runs.get(key, run_id))["cancel_reason"]
+
+
 @requirement("cancel.rollback")
 async def test_a_rolled_back_run_is_gone_with_its_checkpoints(sdk: Sdk) -> None:
     key = (await sdk.threads.create())["thread_id"]

@@ -103,7 +103,7 @@ async def test_a_decision_to_cancel_wins_over_a_success_that_comes_at_the_same_m
 ) -> None:
     await enqueue(queue, "t")
     [run] = await queue.claim(now=NOW, limit=1)
-    assert await queue.request_cancel(run, "rollback", now=NOW)
+    assert await queue.request_cancel(run, "rollback", reason="asked", now=NOW)
     settled = await queue.finish(run, SUCCESS, now=NOW)
     assert settled is not None
     assert settled.rolled_back
@@ -114,16 +114,16 @@ async def test_a_decision_to_cancel_wins_over_a_success_that_comes_at_the_same_m
 
 async def test_cancelling_is_idempotent_and_an_ended_run_cannot_be_cancelled(queue: RunQueue) -> None:
     run = (await enqueue(queue, "t")).run
-    assert await queue.request_cancel(run, "interrupt", now=NOW)
-    assert not await queue.request_cancel(run, "interrupt", now=NOW)
-    assert not await queue.request_cancel(new_run("t"), "interrupt", now=NOW)
+    assert await queue.request_cancel(run, "interrupt", reason="asked", now=NOW)
+    assert not await queue.request_cancel(run, "interrupt", reason="asked", now=NOW)
+    assert not await queue.request_cancel(new_run("t"), "interrupt", reason="asked", now=NOW)
 
 
 async def test_cancelling_the_only_waiting_run_frees_the_thread(queue: RunQueue, database: Database) -> None:
     run = (await enqueue(queue, "t")).run
     threads = Threads(database)
     assert (await threads.get("t", EVERYONE)).status == "busy"
-    await queue.request_cancel(run, "interrupt", now=NOW)
+    await queue.request_cancel(run, "interrupt", reason="asked", now=NOW)
     assert (await threads.get("t", EVERYONE)).status == "idle"
 
 

@@ -118,6 +118,19 @@ async def test_threads_are_swept_as_often_and_as_many_as_configured(tmp_path: Pa
         assert left == [5, 3, 3, 1, 1]
 
 
+async def test_a_thread_for_one_run_goes_with_it_whatever_is_configured(tmp_path: Path, clock: HeldClock) -> None:
+    async with opened(tmp_path, clock, ThreadTtl("keep_latest", 60.0)) as engine:
+        request = RunRequest("g", input={"messages": "hello"}, stream_resumable=True)
+        accepted = await engine.acceptance.accept(request, EVERYONE, thread_id=None, listen=True)
+        assert accepted.events is not None
+        async for _ in accepted.events:
+            pass
+        assert await exists(engine, accepted.run.thread_id)
+        clock.pass_by(3)
+        await engine.sweep.once()
+        assert not await exists(engine, accepted.run.thread_id)
+
+
 async def exists(engine: Engine, thread_id: str) -> bool:
     try:
         await engine.threads.get(thread_id, EVERYONE)

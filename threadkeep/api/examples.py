@@ -79,6 +79,7 @@ RUN: dict[str, Any] = {
     "kwargs": {"input": {"messages": _MESSAGES[:1]}, "stream_mode": ["values"]},
     "multitask_strategy": "enqueue",
     "error": None,
+    "cancel_reason": None,
     "attempt": 1,
     "usage": {"model_calls": 2, "input_tokens": 120, "output_tokens": 14, "total_tokens": 134},
     "created_at": _TIME,

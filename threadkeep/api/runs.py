@@ -179,10 +179,13 @@ async def cancel_run(
     caller: CallerOf,
     wait: bool = False,
     action: Annotated[CancelAction, Query()] = "interrupt",
+    reason: Annotated[Literal["taken"] | None, Query(description="taken: another run took over its input")] = None,
 ) -> Response:
     """Idempotent while the run is active; 404 once it has ended. With `wait`, answered when it has stopped."""
+    if reason is not None and action != "interrupt":
+        raise InvalidError("A reason goes with action=interrupt only; a run that is rolled back keeps no record.")
     run = await _run(engine, caller, thread_id, run_id)
-    if not await _cancel(engine, run, action, wait=wait):
+    if not await _cancel(engine, run, action, wait=wait, reason=reason and f"{reason}: {action} requested"):
         raise NotFoundError(f"Run with ID {run.run_id} is not active; there is nothing to cancel.")
     return Json({}) if wait else Response(status_code=202)
 
@@ -214,9 +217,9 @@ async def _run(engine: Engine, caller: Caller, thread_id: str, run_id: str) -> R
     return await engine.queue.get(uuid_of("run", run_id), caller, thread_id=uuid_of("thread", thread_id))
 
 
-async def _cancel(engine: Engine, run: Run, action: CancelAction, *, wait: bool) -> bool:
+async def _cancel(engine: Engine, run: Run, action: CancelAction, *, wait: bool, reason: str | None = None) -> bool:
     stream = engine.event_log.live(run.run_id)
-    if not await engine.acceptance.cancel(run, action):
+    if not await engine.acceptance.cancel(run, action, reason=reason):
         return False
     if wait and stream is not None:
         await stream.until_over()

@@ -176,11 +176,13 @@ class Acceptance:
             )
         return assistant
 
-    async def cancel(self, run: Run, action: CancelAction) -> bool:
+    async def cancel(self, run: Run, action: CancelAction, *, reason: str | None = None) -> bool:
         """Stop an active run, durably decided first. False when it had already ended."""
         if action == "rollback":
             self._cleanup.require("adelete_for_runs")
-        found = await self._queue.request_cancel(run, action, now=timestamp(self._clock.now()))
+        found = await self._queue.request_cancel(
+            run, action, reason=reason or f"{action} requested", now=timestamp(self._clock.now())
+        )
         if found is None:
             return False
         if found == "pending" and (stream := self._log.live(run.run_id)) is not None:
@@ -237,7 +239,8 @@ class Acceptance:
         thread = Thread(
             run.thread_id, now, owner=caller.owner, user_id=request.user_id, graph_id=run.graph_id, updated_at=now
         )
-        return run, replace(born_with(thread, self.thread_ttl, moment), status="busy")
+        lives = None if run.kwargs.temporary else self.thread_ttl
+        return run, replace(born_with(thread, lives, moment), status="busy")
 
     async def _check(self, request: RunRequest, run: Run) -> None:
         """Whatever would make the run fail before its first node is refused here."""

@@ -33,10 +33,10 @@ def settle_if_idle(connection: apsw.Connection, thread_id: str, now: str) -> Non
     )
 
 
-def end_pending(connection: apsw.Connection, run_id: str, action: str, now: str) -> None:
+def end_pending(connection: apsw.Connection, run_id: str, action: str, reason: str, now: str) -> None:
     """A run that waits is stopped at once. One that has started before (rescued, released) may own checkpoints."""
     [row] = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchall()
-    run = run_from(row)
+    run = replace(run_from(row), cancel_reason=reason)
     _tell(connection, run, Ending("interrupted", "interrupted", values=b"{}"), now)
     if action == "rollback":
         if run.attempt > 0:
@@ -44,8 +44,9 @@ def end_pending(connection: apsw.Connection, run_id: str, action: str, now: str)
         connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
     else:
         connection.execute(
-            "UPDATE runs SET status = 'interrupted', cancel = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
-            (action, now, now, run_id),
+            """UPDATE runs SET status = 'interrupted', cancel = ?, cancel_reason = ?, updated_at = ?, ended_at = ?
+               WHERE run_id = ?""",
+            (action, reason, now, now, run_id),
         )
 
 

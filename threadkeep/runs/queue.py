@@ -181,7 +181,7 @@ class RunQueue:
         self._on_end()
         return settled
 
-    async def request_cancel(self, run: Run, action: CancelAction, *, now: str) -> RunStatus | None:
+    async def request_cancel(self, run: Run, action: CancelAction, *, reason: str, now: str) -> RunStatus | None:
         """Decide that an active run stops; a pending one ends at once.
 
         Gives the status in which it was found, or None when it had already ended.
@@ -195,9 +195,9 @@ class RunQueue:
                 return None
             status: RunStatus = found[0][0]
             if status == "running":
-                connection.execute("UPDATE runs SET cancel = ? WHERE run_id = ?", (action, run.run_id))
+                _mark_cancelled(connection, run.run_id, action, reason)
             else:
-                end_pending(connection, run.run_id, action, now)
+                end_pending(connection, run.run_id, action, reason, now)
                 settle_if_idle(connection, run.thread_id, now)
             return status
 
@@ -322,6 +322,10 @@ def _thread_for(connection: apsw.Connection, run: Run, caller: Caller, new_threa
         return new_thread
 
 
+def _mark_cancelled(connection: apsw.Connection, run_id: str, action: str, reason: str) -> None:
+    connection.execute("UPDATE runs SET cancel = ?, cancel_reason = ? WHERE run_id = ?", (action, reason, run_id))
+
+
 def _make_way(connection: apsw.Connection, run: Run) -> tuple[str, ...]:
     active: list[Row] = connection.execute(
         "SELECT run_id, status FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') ORDER BY seq",
@@ -331,9 +335,10 @@ def _make_way(connection: apsw.Connection, run: Run) -> tuple[str, ...]:
         return ()
     if run.multitask_strategy == "reject":
         raise ConflictError(_BUSY)
+    reason = f"{run.multitask_strategy} by run {run.run_id}"
     for run_id, status in active:
         if status == "pending":
-            end_pending(connection, run_id, run.multitask_strategy, run.created_at)
+            end_pending(connection, run_id, run.multitask_strategy, reason, run.created_at)
         else:
-            connection.execute("UPDATE runs SET cancel = ? WHERE run_id = ?", (run.multitask_strategy, run_id))
+            _mark_cancelled(connection, run_id, run.multitask_strategy, reason)
     return tuple(run_id for run_id, status in active if status == "running")

@@ -10,13 +10,13 @@ from threadkeep.storage.database import Row
 
 COLUMNS = """run_id, thread_id, assistant_id, graph_id, owner, user_id, status, multitask_strategy, metadata, kwargs,
     idempotency_key, due_at, attempt, failed_attempts, progress, cancel, error, outcome, created_at, updated_at,
-    started_at, ended_at"""
+    started_at, ended_at, cancel_reason"""
 
 
 def insert_run(connection: apsw.Connection, run: Run) -> None:
     connection.execute(
         f"""INSERT INTO runs (seq, {COLUMNS})
-            SELECT max(ifnull(max(seq), 0), (SELECT newest FROM deleted_runs)) + 1, {", ".join("?" * 22)} FROM runs""",
+            SELECT max(ifnull(max(seq), 0), (SELECT newest FROM deleted_runs)) + 1, {", ".join("?" * 23)} FROM runs""",
         (
             run.run_id,
             run.thread_id,
@@ -40,6 +40,7 @@ def insert_run(connection: apsw.Connection, run: Run) -> None:
             run.updated_at or run.created_at,
             run.started_at,
             run.ended_at,
+            run.cancel_reason,
         ),
     )
 
@@ -68,4 +69,5 @@ def run_from(row: Row) -> Run:
         updated_at=row[19],
         started_at=row[20],
         ended_at=row[21],
+        cancel_reason=row[22],
     )

@@ -70,6 +70,8 @@ class Run:
     failed_attempts: int = 0
     progress: str | None = None
     cancel: CancelAction | None = None
+    cancel_reason: str | None = None
+    """Why it was cancelled, in words for its clients."""
     error: dict[str, Any] | None = None
     outcome: dict[str, Any] = field(default_factory=dict)
     updated_at: str = ""

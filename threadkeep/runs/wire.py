@@ -32,6 +32,7 @@ def run_wire(run: Run) -> dict[str, Any]:
         },
         "multitask_strategy": run.multitask_strategy,
         "error": run.error,
+        "cancel_reason": run.cancel_reason,
         "attempt": run.attempt,
         "usage": run.outcome.get("usage"),
         "created_at": run.created_at,

@@ -283,7 +283,7 @@ def set_status(
 
 def born_with(thread: Thread, ttl: dict[str, Any] | None, moment: datetime) -> Thread:
     """The new thread with this time to live, unless it was asked for with one of its own."""
-    return thread if thread.ttl is not None else replace(thread, ttl=ttl, expires_at=expiry(ttl, moment))
+    return thread if ttl is None or thread.ttl is not None else replace(thread, ttl=ttl, expires_at=expiry(ttl, moment))
 
 
 def expiry(ttl: dict[str, Any] | None, moment: datetime) -> str | None:
