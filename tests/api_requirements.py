@@ -311,6 +311,43 @@ REQUIREMENTS: dict[str, Requirement] = {
         "values, updates, messages, tools, lifecycle, checkpoints and tasks all arrive, in growing numbers.",
         "The reference never shows updates, tools, tasks and checkpoints.",
     ),
+    "protocol.custom": R(
+        "SDK",
+        "{payload} of whatever a graph writes; {name, payload} is an event of custom:<name>.",
+        "The reference shows neither.",
+    ),
+    "protocol.tools": R(
+        "SDK",
+        "A tool's start, output as it comes, and end or error, of any tool that LangChain runs.",
+        "The reference shows none of a plain ToolNode.",
+    ),
+    "protocol.interrupts": R("SDK", "input.requested with payload and value; the answer goes on in the same stream."),
+    "protocol.subgraphs": R("SDK", "A subgraph's events under its namespace; it starts, ends, and asks from there."),
+    "protocol.failed": R("SDK", "A failed run ends as failed, with its error; so does a cancelled one."),
+    "protocol.replay": R(
+        "JS", "A reader gets all that is kept, or what comes after `since`: the same events with the same ids, once."
+    ),
+    "protocol.filter": R("SDK", "Channels, custom:<name>, namespaces and depth; a channel that does not exist is 400."),
+    "protocol.older_runs": R(
+        "OURS", "Runs started by other routes show what they streamed, or at least their questions and their end."
+    ),
+    "protocol.gap": R(
+        "OURS", "A `since` whose events are gone is told resume_gap and what is left, never given silence."
+    ),
+    "protocol.restart": R("OURS", "After kill -9, `since` goes on with the run, which says `running` once more."),
+    "protocol.refusals": R(
+        "SDK", "A refused command is 200 with the protocol's error and words; input.inject is not_supported."
+    ),
+    "protocol.respond": R(
+        "SDK",
+        "One interrupt or several at once, by id; an answered one is no_such_interrupt; run.start answers too.",
+        "The reference starts another run for an answered interrupt.",
+    ),
+    "protocol.state": R(
+        "SDK",
+        "state.get, state.listCheckpoints, state.fork and agent.getTree answer what the routes do.",
+        "The reference does not know state.*.",
+    ),
     "protocol.sync": R("SDK", "The same through the sync client."),
     # --- Chat UIs, Studio, system
     "ui.agent_chat": R("UI", "info, search, create, stream, history, resume with a checkpoint, rejoin by Location."),

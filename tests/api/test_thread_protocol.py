@@ -9,7 +9,7 @@ import pytest
 from langgraph_sdk import get_sync_client
 
 from tests.api.sdk import Sdk
-from tests.api.waiting import SECONDS
+from tests.api.waiting import SECONDS, until_true
 from tests.api_requirements import requirement
 from tests.processes import ServerProcess
 
@@ -80,3 +80,77 @@ async def test_every_channel_has_something_to_show(shipped_sdk: Sdk) -> None:
     history = [item["id"] for item in data_of(events, "checkpoints")]
     assert [item.get("parent_id") for item in data_of(events, "checkpoints")] == [None, *history[:-1]]
     assert "__interrupt__" not in data_of(events, "values")[-1]
+
+
+@requirement("protocol.custom", "protocol.tools")
+async def test_what_a_graph_and_its_tools_write_is_shown_by_name_and_while_it_happens(sdk: Sdk) -> None:
+    async with sdk.threads.stream(assistant_id="announcing") as stream:
+        await stream.run.start(input={"messages": "go"})
+        events, progress = await asyncio.gather(events_of(stream, CHANNELS), events_of(stream, ["custom:progress"]))
+    named = {"name": "progress", "payload": {"share": 0.5}}
+    assert data_of(events, "custom") == [named, {"payload": "half of it"}]
+    assert data_of(progress, "custom") == [named]
+    tools = data_of(events, "tools")
+    assert [tool["event"] for tool in tools] == [
+        "tool-started",
+        "tool-output-delta",
+        "tool-output-delta",
+        "tool-finished",
+    ]
+    assert [tool["delta"] for tool in tools[1:3]] == ["1", "2"]
+    async with sdk.threads.stream(assistant_id="announcing") as stream:
+        await stream.run.start(input={"messages": "go"})
+        (call,) = [call async for call in stream.tool_calls]
+        assert (call.name, call.input, (await call.output)["content"]) == ("count", {"upto": 2}, "counted to 2")
+
+
+@TRANSPORTS
+@requirement("protocol.interrupts")
+async def test_questions_are_asked_and_answered_in_one_stream(sdk: Sdk, transport: Transport) -> None:
+    async with sdk.threads.stream(assistant_id="asking", transport=transport) as stream:
+        await stream.run.start(input={"topic": "tea"})
+        for asked_before, (question, answer) in enumerate((("first about tea?", "green"), ("second?", "yes"))):
+            await until_true(lambda: len(stream.interrupts) > asked_before)  # noqa: B023 - awaited at once
+            asked = stream.interrupts[-1]
+            assert (asked["value"], asked["namespace"]) == ({"question": question}, [])
+            await stream.run.respond(answer, interrupt_id=asked["interrupt_id"])
+        assert (await stream.output)["second"] == "yes"
+    state = await sdk.threads.get_state(stream.thread_id)
+    assert (state["values"]["first"], state["next"]) == ("green", [])
+
+
+@requirement("protocol.subgraphs")
+async def test_a_subgraph_is_followed_and_asks_from_where_it_is(sdk: Sdk) -> None:
+    async with sdk.threads.stream(assistant_id="nested") as stream:
+        await stream.run.start(input={"text": "plain"})
+        events = await events_of(stream, CHANNELS)
+    inner = {tuple(event["params"]["namespace"]) for event in events} - {()}
+    ((step,),) = inner
+    assert step.startswith("sub:")
+    below = [event for event in events if event["params"]["namespace"]]
+    assert [data["event"] for data in data_of(below, "lifecycle")] == ["started", "completed"]
+    assert data_of(below, "lifecycle")[0] == {"event": "started", "graph_name": "sub"}
+    assert [data["node"] for data in data_of(below, "updates")] == ["inner_a", "inner_b"]
+
+    async with sdk.threads.stream(assistant_id="nested") as stream:
+        await stream.run.start(input={"text": "sure?"})
+        found = [handle async for handle in stream.subgraphs]
+        assert [handle.graph_name for handle in found] == ["sub"]
+        await until_true(lambda: bool(stream.interrupts))
+        (asked,) = stream.interrupts
+        assert (asked["value"], asked["namespace"]) == ("really?", list(found[0].path))
+        await stream.run.respond("no")
+        assert (await stream.output)["text"] == "inner sure? no"
+
+
+@requirement("protocol.failed")
+async def test_a_failed_or_cancelled_run_fails_in_the_stream_with_its_reason(sdk: Sdk) -> None:
+    async with sdk.threads.stream(assistant_id="failing") as stream:
+        await stream.run.start(input={"how": "raise"})
+        with pytest.raises(RuntimeError, match="Run errored: OnPurposeError: boom on purpose"):
+            await stream.output
+    async with sdk.threads.stream(assistant_id="slow") as stream:
+        run = await stream.run.start(input={"steps": 1000})
+        await sdk.runs.cancel(stream.thread_id, run["run_id"])
+        with pytest.raises(RuntimeError, match="cancelled"):
+            await stream.output

@@ -124,5 +124,5 @@ async def _run(on: OnThread, run_id: str | None) -> Run:
 async def _thread(on: OnThread) -> Thread:
     thread = await known_thread(on)
     if thread is None:
-        raise NotFoundError(f"Thread {on.thread_id} not found")
+        raise RefusedError("no_such_thread", f"Thread {on.thread_id} not found")
     return thread

@@ -96,7 +96,8 @@ class EventLog:
 
     def ending(self, stream: RunStream, data: object, *, attempt: int) -> Event:
         """The terminal event, for the transaction that ends the run; publish it with `close` after the commit."""
-        return Event(stream.assigned + 1, END, json.dumps(data), attempt, self._now())
+        stream.ended_at = stream.ended_at or self._now()
+        return Event(stream.assigned + 1, END, json.dumps(data), attempt, stream.ended_at)
 
     def close(self, stream: RunStream, ending: Event | None) -> None:
         """The run is over (or, without an ending, given up by this process): readers finish, memory is let go."""

@@ -41,6 +41,8 @@ class RunStream:
         self.assigned = last_id
         """The newest id given out; ahead of `last_id` while events are being stored."""
         self.ended = False
+        self.ended_at = 0
+        """The time of the terminal event, which is told once in storage and once here."""
         self.result: Any = None
         """The run's final values, for those who waited; set before the end."""
         self.readers = 0
