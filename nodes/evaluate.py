@@ -1,6 +1,7 @@
 """Valuing states, by labels for each state alone or by votes between them; several samples of either."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,10 +72,11 @@ def evaluate(models: ChatModels, problems: dict[str, Problem]) -> Node:
 
 
 def _valued(thoughts: Sequence[Thought], answers: Sequence[dict[str, Any]]) -> list[Thought]:
-    values = [0.0] * len(thoughts)
+    worth: list[list[float]] = [[] for _ in thoughts]
     for answer in answers:
         if "best" in answer:
-            values[answer["best"] - 1] += 1.0
+            worth[answer["best"] - 1].append(1.0)
         else:
-            values[0] += WORTH[answer["label"]]
-    return [{**thought, "value": value} for thought, value in zip(thoughts, values, strict=True)]
+            worth[0].append(WORTH[answer["label"]])
+    # Added up exactly: the same labels in another order must make a tie, not a hair's breadth.
+    return [{**thought, "value": math.fsum(some)} for thought, some in zip(thoughts, worth, strict=True)]

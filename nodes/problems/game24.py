@@ -14,7 +14,8 @@ from fractions import Fraction
 from nodes import prompts
 from nodes.problems.problem import Problem, Verdict
 
-_STEP = re.compile(r"^\s*(-?[\d/]+) ([-+*/]) (-?[\d/]+) = (-?[\d/]+)")
+_NUMBER = r"\(?(-?\d+(?:\.\d+|/\d+)?)\)?"
+_STEP = re.compile(rf"^\s*{_NUMBER} ([-+*/]) {_NUMBER} = {_NUMBER}(?![\d./])")
 _OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
 _POSED = re.compile(r"\D*?(?:game of 24|make 24)?\D*?(\d+)[ ,]+(\d+)[ ,]+(\d+)[ ,]+(?:and )?(\d+)\D*?(?:24)?\D*", re.I)
 TARGET = Fraction(24)

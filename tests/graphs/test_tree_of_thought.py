@@ -52,7 +52,30 @@ def test_only_a_posed_game_is_read_as_one(message: str, root: str | None) -> Non
 
 
 @pytest.mark.parametrize(
-    "thought", ["10 - 4 = 5 (left: 5 9 13)", "10 * 10 = 100", "4 / 0 = 4", "make 6", "4 - 9 = 5 (left: 5 10 13)"]
+    "thought",
+    [
+        "10 - 4 = 5 (left: 5 9 13)",
+        "10 * 10 = 100",
+        "4 / 0 = 4",
+        "make 6",
+        "4 - 9 = 5 (left: 5 10 13)",
+        "4 + 9 = 13/",
+        "4 + 9 = 1//2",
+        "4 + 9/0 = 1",
+        "10 / 9 = 1.11 (left: 1.11 4 13)",
+    ],
 )
 def test_a_thought_that_is_no_legal_step_is_refused(thought: str) -> None:
     assert Game24().follow("4 9 10 13", thought) is None
+
+
+@pytest.mark.parametrize(
+    ("state", "thought", "after"),
+    [
+        ("4 5 6 10", "6 / 4 = 1.5 (left: 1.5 5 10)", "3/2 5 10"),
+        ("-1 6 10", "6 - (-1) = 7 (left: 7 10)", "7 10"),
+        ("3/2 10", "10 - 1.5 = 8.5 (left: 8.5)", "17/2"),
+    ],
+)
+def test_decimals_and_brackets_are_read_as_the_numbers_they_are(state: str, thought: str, after: str) -> None:
+    assert Game24().follow(state, thought) == after
