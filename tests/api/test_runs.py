@@ -105,7 +105,8 @@ async def test_a_deleted_run_is_stopped_first_and_its_thread_is_free(sdk: Sdk) -
     await sdk.runs.delete(key, run_id)
     with pytest.raises(NotFoundError):
         await sdk.runs.get(key, run_id)
-    assert (await sdk.threads.get(key))["status"] != "busy"
+    thread = await sdk.threads.get(key)
+    assert (thread["status"], thread["error"], thread["interrupts"]) == ("idle", None, {})
     done = await sdk.runs.wait(key, "slow", input={"steps": 1, "seconds": 0})
     assert done["done"] == [0]
 
@@ -119,6 +120,22 @@ async def test_a_deleted_run_takes_its_checkpoints_along(sdk: Sdk) -> None:
     await sdk.runs.join(key, run["run_id"])
     await sdk.runs.delete(key, run["run_id"])
     assert await sdk.threads.get_history(key, limit=100) == before
+
+
+@requirement("runs.delete")
+async def test_a_thread_stands_where_the_runs_that_are_left_have_brought_it(sdk: Sdk) -> None:
+    key = await new_thread(sdk)
+    first = await sdk.runs.create(key, "asking", input={})
+    await sdk.runs.join(key, first["run_id"])
+    asked = await sdk.threads.get(key)
+    second = await sdk.runs.create(key, "asking", command={"resume": "yes"})
+    await sdk.runs.join(key, second["run_id"])
+    await sdk.runs.delete(key, second["run_id"])
+    thread = await sdk.threads.get(key)
+    assert (thread["status"], thread["interrupts"]) == ("interrupted", asked["interrupts"])
+    await sdk.runs.delete(key, first["run_id"])
+    thread = await sdk.threads.get(key)
+    assert (thread["status"], thread["interrupts"]) == ("idle", {})
 
 
 @requirement("runs.join")

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
 from threadkeep.api.examples import RUN, VALUES, documented, documented_stream
+from threadkeep.api.removal import remove_run
 from threadkeep.api.requests import CallerOf, EngineOf, listed, selected, uuid_of
 from threadkeep.api.responses import Json, stream_response, wait_response
 from threadkeep.api.routing import Route
@@ -110,9 +111,7 @@ async def delete_run(thread_id: str, run_id: str, engine: EngineOf, caller: Call
     """A running one is stopped first, and its thread freed; the run's checkpoints go with it."""
     engine.cleanup.require("adelete_for_runs")
     run = await _run(engine, caller, thread_id, run_id)
-    await _cancel(engine, run, "interrupt", wait=True)
-    await engine.queue.delete(run, now=engine.now())
-    await engine.cleanup.finish_thread(run.thread_id)
+    await remove_run(engine, run)
     return Response(status_code=204)
 
 

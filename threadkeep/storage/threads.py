@@ -136,7 +136,8 @@ class Threads:
         now: str,
         status: ThreadStatus,
         interrupts: dict[str, Any],
-        graph_id: str,
+        graph_id: str | None,
+        error: dict[str, Any] | None = None,
     ) -> None:
         """A state update outside a run: what lists show of the thread follows it, unless a run came meanwhile."""
 
@@ -144,7 +145,7 @@ class Threads:
             query = "SELECT 1 FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') LIMIT 1"
             if connection.execute(query, (thread_id,)).fetchone() is None:
                 set_status(
-                    connection, thread_id, status=status, now=now, interrupts=interrupts, error=None, preview=None
+                    connection, thread_id, status=status, now=now, interrupts=interrupts, error=error, preview=None
                 )
             connection.execute(
                 "UPDATE threads SET graph_id = ifnull(graph_id, ?) WHERE thread_id = ?", (graph_id, thread_id)
