@@ -31,6 +31,7 @@ _BUILD_KEYS = frozenset(
 )  # fmt: skip
 _SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http", "webhooks"})
 _UNSERVED_KEYS = frozenset({"auth", "ui", "ui_config", "encryption", "priority", "disable_persistence"})
+_USUAL_ENV_FILE = ".env"  # named by habit, whether or not there is one
 _GRAPH_ID = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
 
 
@@ -76,14 +77,14 @@ def load_config(path: Path) -> Config:
     return Config(
         folder=path.resolve().parent,
         graphs=reader.graphs(raw.get("graphs")),
-        dependencies=tuple(reader.strings(raw, "dependencies")),
+        dependencies=reader.dependencies(raw),
         environment=reader.environment(raw.get("env")),
         checkpointer=storage.checkpointer(raw),
         store=storage.store(raw),
         cors=reader.cors(http.get("cors")),
         http=http_rules(reader, http),
         webhooks=webhook_rules(reader, raw, enabled=http.get("disable_webhooks") is not True),
-        warnings=(*_warnings(raw, http), *storage.warnings),
+        warnings=(*_warnings(raw, http), *storage.warnings, *reader.warnings),
     )
 
 
@@ -103,7 +104,20 @@ def _warnings(raw: dict[str, Any], http: dict[str, Any]) -> list[str]:
 
 
 class _Reader(ConfigValues):
-    """The sections that are read here."""
+    """The sections that are read here; what of them has no effect is named in `warnings`."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.warnings: list[str] = []
+
+    def dependencies(self, raw: dict[str, Any]) -> tuple[str, ...]:
+        named = self.strings(raw, "dependencies")
+        self.warnings += [
+            f"langgraph.json: `dependencies` names {one}, and there is no such folder."
+            for one in named
+            if one.startswith(".") and not (self.path.parent / one).is_dir()
+        ]
+        return tuple(named)
 
     def graphs(self, value: object) -> dict[str, GraphSpec]:
         if not isinstance(value, dict) or not value:
@@ -126,9 +140,15 @@ class _Reader(ConfigValues):
         if value is None:
             return {}
         if isinstance(value, str):
-            return {name: text or "" for name, text in dotenv_values(self.path.parent / value).items()}
+            file = self.path.parent / value
+            if not file.is_file() and value != _USUAL_ENV_FILE:
+                self.warnings.append(f"langgraph.json: `env` names {value}, and there is no such file.")
+            return {name: text or "" for name, text in dotenv_values(file).items()}
         if isinstance(value, dict):
-            return {str(name): str(text) for name, text in value.items()}
+            for name, text in value.items():
+                if not isinstance(text, str | int | float):
+                    raise self.wrong(f"env.{name}", text, "a string or a number")
+            return {name: str(text) for name, text in value.items()}
         raise self.wrong("env", value, "the path of a .env file, or an object of names and values")
 
     def cors(self, value: object) -> dict[str, Any] | None:
@@ -137,9 +157,22 @@ class _Reader(ConfigValues):
         if not isinstance(value, dict):
             raise self.wrong("http.cors", value, 'an object such as {"allow_origins": ["https://example.com"]}')
         lists = ("allow_origins", "allow_methods", "allow_headers", "expose_headers")
+        place = "http.cors."
         for key in lists:
-            self.strings(value, key)
-        for key, kind in (("allow_credentials", bool), ("allow_origin_regex", str), ("max_age", int)):
-            if value.get(key) is not None and not isinstance(value[key], kind):
-                raise self.wrong(f"http.cors.{key}", value[key], f"of type {kind.__name__}")
+            self.strings(value, key, place=place)
+        self.flag(value, "allow_credentials", place=place)
+        age = value.get("max_age")
+        if age is not None and (not isinstance(age, int) or isinstance(age, bool) or age < 0):
+            raise self.wrong(f"{place}max_age", age, "a whole number of seconds")
+        try:
+            re.compile(self.text(value, "allow_origin_regex", place=place) or "")
+        except re.error as error:
+            allowed = f"a regular expression ({error})"
+            raise self.wrong(f"{place}allow_origin_regex", value["allow_origin_regex"], allowed) from None
+        known = (*lists, "allow_credentials", "allow_origin_regex", "max_age")
+        self.warnings += [
+            f"langgraph.json: `{place}{key}` is not known to this server and has no effect."
+            for key in value
+            if key not in known
+        ]
         return value

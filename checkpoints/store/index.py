@@ -110,7 +110,10 @@ def embeddings_named(name: str) -> Embeddings:
     """The embedding model of `provider:model`. OpenAI's, or any server that speaks like it, needs nothing else."""
     provider, _, model = name.partition(":")
     if provider != "openai":
-        return ensure_embeddings(name)
+        try:
+            return ensure_embeddings(name)
+        except ImportError as error:
+            raise ValueError(f"`store.index.embed` is {name!r}, which needs another package: {error}") from error
     from langchain_openai import OpenAIEmbeddings  # noqa: PLC0415 - two seconds that nobody else should wait
 
     elsewhere = bool(os.environ.get("OPENAI_BASE_URL"))
