@@ -20,6 +20,7 @@ from nodes.run_step import run_step
 from nodes.run_tool import run_tool
 from nodes.state import PlanState
 from nodes.summarise import summarise
+from nodes.tools.choice import tools_checked
 from nodes.tools.standard import StandardToolkit
 from nodes.tools.toolkit import Toolkit
 
@@ -27,7 +28,7 @@ from nodes.tools.toolkit import Toolkit
 def build(models: ChatModels, toolkit: Toolkit | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The graph over any models and tools; the shipped one is `graph`."""
     kit = toolkit or StandardToolkit()
-    builder = StateGraph(PlanState, PlanContext)
+    builder = StateGraph(PlanState, tools_checked(PlanContext, kit))
     builder.add_node("begin", begin)
     builder.add_node("summarise", summarise(models))
     builder.add_node("plan", plan(models, kit))

@@ -14,6 +14,7 @@ from nodes.respond import respond
 from nodes.run_tool import run_tool
 from nodes.state import ReactState
 from nodes.summarise import summarise
+from nodes.tools.choice import tools_checked
 from nodes.tools.standard import StandardToolkit
 from nodes.tools.toolkit import Toolkit
 
@@ -21,7 +22,7 @@ from nodes.tools.toolkit import Toolkit
 def build(models: ChatModels, toolkit: Toolkit | None = None) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The graph over any models and tools; the shipped one is `graph`."""
     kit = toolkit or StandardToolkit()
-    builder = StateGraph(ReactState, ReactContext)
+    builder = StateGraph(ReactState, tools_checked(ReactContext, kit))
     builder.add_node("begin", begin)
     builder.add_node("summarise", summarise(models))
     builder.add_node("call_model", call_model(models, kit))

@@ -11,12 +11,12 @@ from jsonschema.exceptions import SchemaError
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from nodes.models import describe_model
+from nodes.models import require_usable
 
-_STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ModelContext:
     """What every graph lets a run choose: its model, its budget, its tools, its memory."""
 
@@ -46,9 +46,9 @@ class ModelContext:
     long_term_memory: bool = Field(default=True, description="Remember preferences and notes of the user.")
 
     @model_validator(mode="after")
-    def _models_can_be_named(self) -> "ModelContext":
+    def _models_can_be_used(self) -> "ModelContext":
         for name in filter(None, (self.model, *self.fallback_models)):
-            describe_model(name)
+            require_usable(name)
         return self
 
     @model_validator(mode="after")
@@ -58,7 +58,7 @@ class ModelContext:
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class ReactContext(ModelContext):
     """Settings of the `react` graph."""
 
@@ -76,7 +76,7 @@ class ReactContext(ModelContext):
         return self
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class PlanContext(ReactContext):
     """Settings of the `plan_execute` graph."""
 
@@ -86,7 +86,7 @@ class PlanContext(ReactContext):
     approve_plan: bool = Field(default=False, description="Wait for your approval of the plan.")
 
 
-@dataclass(frozen=True, config=_STRICT)
+@dataclass(frozen=True, config=STRICT)
 class SearchContext(ModelContext):
     """Settings of the `tree_of_thought` graph."""
 

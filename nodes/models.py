@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
@@ -72,12 +73,26 @@ def describe_model(model: str | None = None, environ: Mapping[str, str] = os.env
     return named
 
 
+def require_usable(model: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
+    """As `describe_model`, and raises `ModelUnavailableError` for what is missing, as far as nothing need be loaded."""
+    name = describe_model(model, environ)
+    provider = name.partition(":")[0]
+    if provider == "openai" and not (environ.get("OPENAI_API_KEY") or environ.get("OPENAI_BASE_URL")):
+        raise ModelUnavailableError(f"{name} needs OPENAI_API_KEY (or OPENAI_BASE_URL of a keyless server)")
+    if provider not in (OFFLINE, "openai", "record", "replay") and find_spec("langchain") is None:
+        raise ModelUnavailableError(
+            f"MODEL={name} needs the packages 'langchain' and 'langchain-{provider}': "
+            f"pip install langchain langchain-{provider}"
+        )
+    return name
+
+
 def chat_model(choice: ModelChoice = ModelChoice(), environ: Mapping[str, str] = os.environ) -> BaseChatModel:
     """The chat model for one call.
 
     Raises `ModelNotConfiguredError` or `ModelUnavailableError` with the remedy in the message.
     """
-    name = describe_model(choice.model, environ)
+    name = require_usable(choice.model, environ)
     provider, _, model = name.partition(":")
     if name == OFFLINE:
         return OfflineChatModel(token_delay=_seconds(environ, "OFFLINE_TOKEN_DELAY", 0.0))
@@ -88,7 +103,7 @@ def chat_model(choice: ModelChoice = ModelChoice(), environ: Mapping[str, str] =
         return ReplayModel(cassette=Path(model))
     if provider == "openai":
         return _openai(model, choice, environ)
-    return _from_provider(name, provider, choice, environ)
+    return _from_provider(name, choice, environ)
 
 
 class EnvironmentModels:
@@ -111,8 +126,6 @@ def _openai(model: str, choice: ModelChoice, environ: Mapping[str, str]) -> Base
     from langchain_openai import ChatOpenAI  # noqa: PLC0415 (2.6 s to import, and the offline model needs none of it)
 
     key, url = environ.get("OPENAI_API_KEY"), environ.get("OPENAI_BASE_URL") or None
-    if not key and not url:
-        raise ModelUnavailableError(f"openai:{model} needs OPENAI_API_KEY (or OPENAI_BASE_URL of a keyless server)")
     return ChatOpenAI(
         model=model,
         api_key=key or "no-key",  # type: ignore[arg-type]  # the client refuses an empty key; Ollama and vLLM ignore it
@@ -128,14 +141,8 @@ def _openai(model: str, choice: ModelChoice, environ: Mapping[str, str]) -> Base
     )
 
 
-def _from_provider(name: str, provider: str, choice: ModelChoice, environ: Mapping[str, str]) -> BaseChatModel:
-    try:
-        chat_models = import_module("langchain.chat_models")  # an optional package
-    except ImportError as error:
-        raise ModelUnavailableError(
-            f"MODEL={name} needs the packages 'langchain' and 'langchain-{provider}': "
-            f"pip install langchain langchain-{provider}"
-        ) from error
+def _from_provider(name: str, choice: ModelChoice, environ: Mapping[str, str]) -> BaseChatModel:
+    chat_models = import_module("langchain.chat_models")  # an optional package
     settings = {"temperature": choice.temperature, "max_tokens": choice.max_tokens}
     try:
         model: BaseChatModel = chat_models.init_chat_model(

@@ -223,9 +223,18 @@ def context_for(graph: Graph, given: dict[str, Any] | None, configurable: Mappin
     except (TypeError, ValueError, ValidationError) as error:
         if not values:
             return None
-        raise InvalidError(f"The context does not fit this graph: {error}") from None
+        raise InvalidError(f"The context does not fit this graph: {_said(error)}") from None
     return values
 
 
+def _said(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    faults = [(".".join(map(str, one["loc"])), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+    return "; ".join(f"{place}: {message}" if place else message for place, message in faults)
+
+
 def _field_names(schema: Any) -> frozenset[str]:
+    if dataclasses.is_dataclass(schema):  # whose annotations are its own alone, without those it inherits
+        return frozenset(field.name for field in dataclasses.fields(schema))
     return frozenset(getattr(schema, "model_fields", None) or getattr(schema, "__annotations__", {}))

@@ -71,14 +71,18 @@ class Toolkit:
         A tool that may come later is not offered until it is there.
         Raises `UnknownToolError` when the run names a tool there is none of.
         """
+        self.require(context.tools or ())
         there = self.tools
-        names = [tool.name for tool in there]
-        unknown = sorted(name for name in set(context.tools or ()).difference(names) if not self._why_missing(name))
-        if unknown:
-            raise UnknownToolError(f"there is no tool {unknown[0]!r}; there are: {', '.join(names)}")
         hidden = set() if context.long_term_memory else self._memory
-        named = context.tools if context.tools is not None else names
-        return [tool for tool in there if tool.name in named and tool.name not in hidden]
+        named = context.tools
+        return [tool for tool in there if (named is None or tool.name in named) and tool.name not in hidden]
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raise `UnknownToolError` when there is no tool of one of these names, and none may come later."""
+        there = [tool.name for tool in self.tools]
+        unknown = sorted(name for name in set(names).difference(there) if not self._why_missing(name))
+        if unknown:
+            raise UnknownToolError(f"there is no tool {unknown[0]!r}; there are: {', '.join(there)}")
 
     def _why_missing(self, name: str) -> str | None:
         return self._source.why_missing(name) if self._source else None

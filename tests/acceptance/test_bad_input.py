@@ -136,3 +136,23 @@ def test_a_body_beyond_the_limit_is_refused(http: httpx.Client) -> None:
     reply = http.post("/chat", json={"message": "x" * 21_000_000})
     assert reply.status_code == 413
     assert http.get("/ok").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("graph", "context", "words"),
+    [
+        ("react", {"temperature": 3}, "temperature: Input should be less than or equal to 2"),
+        ("react", {"tools": ["hammer"]}, "there is no tool 'hammer'; there are: calculator, "),
+        ("plan_execute", {"approve_tools": ["hammer"]}, "there is no tool 'hammer'; there are: calculator, "),
+        ("tree_of_thought", {"model": "openai:x"}, "openai:x needs OPENAI_API_KEY"),
+        ("tree_of_thought", {"beam": 0}, "beam: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_the_run_starts(
+    http: httpx.Client, graph: str, context: dict[str, Any], words: str
+) -> None:
+    body = {"assistant_id": graph, "input": {"messages": []}}
+    for given in ({"context": context}, {"config": {"configurable": context}}):
+        reply = http.post("/runs/wait", json={**body, **given})
+        assert reply.status_code == 422, reply.text
+        assert reply.json()["detail"].startswith(f"The context does not fit this graph: {words}")
