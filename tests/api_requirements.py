@@ -276,6 +276,13 @@ REQUIREMENTS: dict[str, Requirement] = {
     ),
     "config.http.logging_headers": R("OURS", "Only headers that are included are logged; keys and cookies never are."),
     "config.http.wrong": R("OURS", "A wrong value stops the start with its place and what is allowed."),
+    # --- OpenAI-compatible endpoint
+    "openai.models": R("OURS", "Every assistant whose graph takes messages, by its graph's name or its id."),
+    "openai.completion": R("OURS", "The answer with the tokens used; a run on a thread that goes with it."),
+    "openai.stream": R("OURS", "The same text in pieces, usage on request, [DONE]; who leaves stops the run."),
+    "openai.threads": R("OURS", "X-Thread-Id or user: a thread, which is told only what is new."),
+    "openai.interrupts": R("OURS", "What a graph asks is the answer; on a thread, the next message answers it."),
+    "openai.errors": R("OURS", "Errors as OpenAI's clients read them, not repeated when that cannot help."),
     # --- RemoteGraph and the sync client
     "remote.invoke": R("RG", "Invoked with and without a thread, async and sync."),
     "remote.stream": R("RG", "Streams updates, values, messages, and subgraphs by namespace."),

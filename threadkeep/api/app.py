@@ -13,6 +13,7 @@ from threadkeep.api import (
     assistants,
     crons,
     meta,
+    openai,
     runs,
     states,
     store,
@@ -75,6 +76,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         crons,
         runs,
         store,
+        openai,
     )
     add_resources(app, [resource.router for resource in resources])
     install_error_handlers(app)

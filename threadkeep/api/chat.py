@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from starlette.responses import Response
 
 from threadkeep import json
+from threadkeep.api.answers import answer_of, text_of
 from threadkeep.api.requests import uuid_of
 from threadkeep.api.responses import Json, final_values, long_response, until_stopping
 from threadkeep.api.schemas import Body
@@ -126,22 +127,7 @@ async def _summary(engine: Engine, run: Run, values: Any) -> dict[str, Any]:
         return {**summary, "error": {"error": "UserInterrupt", "message": "The run was cancelled."}}
     if isinstance(values, dict) and values.get("__interrupt__"):
         return {**summary, "interrupts": values["__interrupt__"]}
-    return {**summary, "response": _answer(values)}
-
-
-def _answer(values: Any) -> str | None:
-    messages = values.get("messages") if isinstance(values, dict) else None
-    if not messages or messages[-1].get("type") != "ai":
-        return None
-    return _text(messages[-1]["content"])
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    return "".join(
-        block.get("text", "") for block in content if isinstance(block, dict) and block.get("type") == "text"
-    )
+    return {**summary, "response": answer_of(values)}
 
 
 async def _turn_events(engine: Engine, accepted: AcceptedRun) -> AsyncGenerator[bytes, None]:
@@ -160,7 +146,7 @@ async def _turn_events(engine: Engine, accepted: AcceptedRun) -> AsyncGenerator[
 def _turn_frames(event: Event) -> list[bytes]:
     if event.name == "messages":
         message, _ = json.loads(event.data)
-        text = _text(message["content"]) if message["type"] in ("AIMessageChunk", "ai") else ""
+        text = text_of(message["content"]) if message["type"] in ("AIMessageChunk", "ai") else ""
         return [_frame("token", {"text": text, "message_id": message["id"]})] if text else []
     if event.name == "tools":
         return _tool_frames(json.loads(event.data))

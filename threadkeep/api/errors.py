@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from threadkeep.api.openai_wire import error_wire
 from threadkeep.api.responses import Json
 from threadkeep.errors import (
     BadRequestError,
@@ -60,17 +61,26 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-async def _ours(_request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ThreadkeepError)
     headers = {}
     if isinstance(error, UnavailableError):
         headers["retry-after"] = str(error.retry_after_seconds)
-    return Json({"detail": str(error)}, status_of(error), headers=headers)
+    return _told(request, str(error), status_of(error), headers)
 
 
-async def _validation(_request: Request, error: Exception) -> Response:
+def _told(request: Request, detail: Any, status: int, headers: dict[str, str]) -> Response:
+    """`{"detail"}`; to OpenAI's clients also as they know it, and with a word against repeating what cannot help."""
+    if not request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith("/v1/"):
+        return Json({"detail": detail}, status, headers=headers)
+    if "retry-after" not in headers:
+        headers["x-should-retry"] = "false"
+    return Json({"error": error_wire(str(detail), status), "detail": detail}, status, headers=headers)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return Json({"detail": words_of(error.errors())}, 422)
+    return _told(request, words_of(error.errors()), 422, {})
 
 
 def words_of(problems: Sequence[Any]) -> str:
@@ -86,9 +96,9 @@ def _words(item: dict[str, Any]) -> str:
     return f"{place}: {message}" if place else message
 
 
-async def _http(_request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return Json({"detail": error.detail}, error.status_code, headers=dict(error.headers or {}))
+    return _told(request, error.detail, error.status_code, dict(error.headers or {}))
 
 
 class LastResort:

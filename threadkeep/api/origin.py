@@ -29,6 +29,7 @@ EXPOSED_HEADERS = (
     "x-pagination-total",
     "x-pagination-next",
     "x-request-id",
+    "x-thread-id",
     "retry-after",
 )
 

@@ -43,7 +43,7 @@ def stream_response(
             if frames:
                 yield b"".join(frames)
 
-    chunks = _cancelling(engine, run, body()) if cancel_on_disconnect else body()
+    chunks = cancelling(engine, run, body()) if cancel_on_disconnect else body()
     return long_response(engine, chunks, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, headers=headers)
 
 
@@ -60,11 +60,11 @@ def wait_response(
     async def body() -> AsyncGenerator[bytes, None]:
         yield json.dumps(await final_values(engine, run, stream))
 
-    chunks = _cancelling(engine, run, body()) if cancel_on_disconnect else body()
+    chunks = cancelling(engine, run, body()) if cancel_on_disconnect else body()
     return long_response(engine, chunks, media_type="application/json", heartbeat=b"\n", headers=headers)
 
 
-async def _cancelling(engine: Engine, run: Run, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+async def cancelling(engine: Engine, run: Run, chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
     """The chunks; when the client goes away before the end, the run is cancelled. A cut of our own cancels nothing."""
     over = False
     try:

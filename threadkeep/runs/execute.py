@@ -258,6 +258,7 @@ class Executor:
             return ending
         await self._when_stored(self._cleanup.finish_thread, run.thread_id)
         stream.result = result_of(attempt, settled)
+        stream.outcome = {**settled.outcome, "status": settled.status}
         self._log.close(stream, self._final(attempt, settled))
         return settled
 

@@ -45,6 +45,8 @@ class RunStream:
         """The time of the terminal event, which is told once in storage and once here."""
         self.result: Any = None
         """The run's final values, for those who waited; set before the end."""
+        self.outcome: dict[str, Any] = {}
+        """Its status, usage and what else its record says of its end; set with the result."""
         self.readers = 0
         self.unsaved: list[Any] = []
         """Events of a resumable run that wait for the disk."""
