@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,30 @@ async def test_what_cannot_be_compared_matches_nothing_and_text_compares_as_text
         await store.aput(("a",), "none", {})
         assert [item.key for item in await store.asearch(("a",), filter={"at": {"$gt": "2026"}})] == ["new"]
         assert [item.key for item in await store.asearch(("a",), filter={"n": {"$lt": 10}})] == ["old"]
+
+
+async def test_what_was_answered_is_there_after_a_kill_and_on_the_disk_before_a_power_cut(tmp_path: Path) -> None:
+    program = f"""
+import asyncio, pathlib, sys
+from checkpoints import open_store
+async def main():
+    async with open_store(pathlib.Path({str(tmp_path)!r})) as store:
+        await asyncio.gather(*(store.aput(("a",), str(n), {{"n": n}}) for n in range(100)))
+        assert store._connections._writer.pragma("synchronous") == 2
+        print("stored", flush=True)
+        sys.stdin.read()
+asyncio.run(main())
+"""
+    command = (sys.executable, "-c", program)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert await process.stdout.readline() == b"stored\n"
+        process.kill()
+        await process.wait()
+    async with open_store(tmp_path) as store:
+        assert len(await store.asearch(("a",), limit=1000)) == 100
 
 
 async def test_the_file_is_private_and_has_one_owner(tmp_path: Path) -> None:
