@@ -22,8 +22,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from checkpoints import removal
 from checkpoints.file import CheckpointFile, open_file
-from checkpoints.ownership import owned_file, resolve_data_dir
-from checkpoints.stock import SAVER_FILE
+from checkpoints.ownership import STOCK_SAVER_FILE, owned_file, resolve_data_dir
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +71,7 @@ async def import_stock(
     as encrypted ones. Raises FileNotFoundError if there is no such file.
     """
     folder = resolve_data_dir(data_dir)
-    stock = source or folder / SAVER_FILE
+    stock = source or folder / STOCK_SAVER_FILE
     if not stock.exists():
         raise FileNotFoundError(f"{stock}: no file of LangGraph's saver to import")
     verbatim = _Verbatim(serde or JsonPlusSerializer(allowed_msgpack_modules=None))
@@ -87,14 +86,14 @@ async def import_stock(
 
 def unimported(folder: Path) -> Path | None:
     """The stock saver's file of a data folder, if it has been written to since it was imported."""
-    stock, marker = folder / SAVER_FILE, _marker(folder)
+    stock, marker = folder / STOCK_SAVER_FILE, _marker(folder)
     if not stock.exists() or (marker.exists() and marker.stat().st_mtime >= stock.stat().st_mtime):
         return None
     return stock
 
 
 def _marker(folder: Path) -> Path:
-    return folder / (SAVER_FILE + ".imported")
+    return folder / (STOCK_SAVER_FILE + ".imported")
 
 
 def _import_all(file: CheckpointFile, stock: Path, serde: SerializerProtocol) -> Imported:

@@ -11,6 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+STOCK_SAVER_FILE = "checkpoints-stock.db"
+STOCK_STORE_FILE = "store.db"
+"""What LangGraph's own saver and store keep in the folder; named here, for who only looks whether they are there."""
+
 
 class FileInUseError(RuntimeError):
     """Another opener owns this database file."""

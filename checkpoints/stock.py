@@ -14,16 +14,13 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 
-from checkpoints.ownership import owned_file, resolve_data_dir
-
-SAVER_FILE = "checkpoints-stock.db"
-STORE_FILE = "store.db"
+from checkpoints.ownership import STOCK_SAVER_FILE, STOCK_STORE_FILE, owned_file, resolve_data_dir
 
 
 @asynccontextmanager
 async def open_checkpointer(data_dir: Path | None = None) -> AsyncIterator[AsyncSqliteSaver]:
     """LangGraph's saver on `checkpoints-stock.db`; state that would import code on load is refused (strict msgpack)."""
-    with owned_file(resolve_data_dir(data_dir) / SAVER_FILE) as path:
+    with owned_file(resolve_data_dir(data_dir) / STOCK_SAVER_FILE) as path:
         async with aiosqlite.connect(path) as connection:
             await _durable(connection)
             # None, not the library's default: only the types it knows to be safe are rebuilt from the file.
@@ -35,7 +32,7 @@ async def open_checkpointer(data_dir: Path | None = None) -> AsyncIterator[Async
 @asynccontextmanager
 async def open_store(data_dir: Path | None = None) -> AsyncIterator[AsyncSqliteStore]:
     """LangGraph's long-term memory store on `store.db`, as it is: nothing in it expires."""
-    with owned_file(resolve_data_dir(data_dir) / STORE_FILE) as path:
+    with owned_file(resolve_data_dir(data_dir) / STOCK_STORE_FILE) as path:
         async with aiosqlite.connect(path, isolation_level=None) as connection:
             await _durable(connection)
             async with AsyncSqliteStore(connection) as store:

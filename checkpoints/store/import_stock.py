@@ -20,8 +20,7 @@ from typing import Any
 import apsw
 import orjson
 
-from checkpoints.ownership import owned_file
-from checkpoints.stock import STORE_FILE
+from checkpoints.ownership import STOCK_STORE_FILE, owned_file
 from checkpoints.store import table
 from checkpoints.store.connections import run_alone
 from checkpoints.store.values import encode
@@ -43,7 +42,7 @@ class _Old:
 
 def take_over_stock(folder: Path, ours: Path) -> int:
     """How many items there were in the stock store's file, 0 when there is none. Nobody has either file open."""
-    stock = folder / STORE_FILE
+    stock = folder / STOCK_STORE_FILE
     if not stock.exists():
         return 0
     with owned_file(stock):
