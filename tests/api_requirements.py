@@ -290,6 +290,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "remote.interrupt": R("RG", "Interrupts are Interrupt objects and can be resumed by Command."),
     "remote.error": R("RG", "A failure is a RemoteException with its message."),
     "remote.graph": R("RG", "Drawn by name."),
+    "remote.v3": R("RG", "astream_events and stream_events with version v3: projections, output, interrupts, resume."),
     "remote.nested": R("RG", "As a node of a local graph, its interrupt is the parent's."),
     "sync.assistants": R("SDK", "Every method of the sync assistants client."),
     "sync.threads": R("SDK", "Every method of the sync threads client."),
@@ -302,6 +303,11 @@ REQUIREMENTS: dict[str, Requirement] = {
     "js.reconnect": R("JS", "A stream that breaks goes on by Location and Last-Event-ID, nothing lost."),
     "js.threads": R("JS", "create, search, count, history (before a whole state), updateState, update, delete."),
     "js.assistants": R("JS", "create, update, versions, setLatest, search, graph, schemas, delete."),
+    "js.thread_stream": R(
+        "JS", "threads.stream: messages, tool calls, extensions, output, interrupts, state and tree, by SSE."
+    ),
+    "js.thread_socket": R("JS", "The same by WebSocket, with its commands on it."),
+    "js.thread_reconnect": R("JS", "A thread stream that is cut comes back, and nothing is shown twice."),
     "js.store": R("JS", "put, get, search, namespaces, delete."),
     # --- OpenAPI and errors
     "openapi.complete": R("OURS", "Every route has a tag, a summary and an example of its body; /docs shows them."),
@@ -355,6 +361,13 @@ REQUIREMENTS: dict[str, Requirement] = {
         "state.get, state.listCheckpoints, state.fork and agent.getTree answer what the routes do.",
         "The reference does not know state.*.",
     ),
+    "protocol.socket": R(
+        "JS", "One WebSocket carries commands, answers and subscriptions, each replayed from its beginning."
+    ),
+    "protocol.socket.refusals": R("SDK", "What is no command is refused in words, and the WebSocket stays open."),
+    "protocol.socket.origin": R("OURS", "Host and Origin are checked as for HTTP; a bad id closes with 4000 + status."),
+    "protocol.socket.stop": R("JS", "A stop closes it with 1012, so that clients come back."),
+    "protocol.slow": R("OURS", "A reader that takes nothing is cut after SEND_TIMEOUT_SECONDS; its run goes on."),
     "protocol.sync": R("SDK", "The same through the sync client."),
     # --- Chat UIs, Studio, system
     "ui.agent_chat": R("UI", "info, search, create, stream, history, resume with a checkpoint, rejoin by Location."),

@@ -15,6 +15,7 @@ from langgraph_sdk import get_sync_client
 from typing_extensions import TypedDict
 
 from tests.api.sdk import Sdk
+from tests.api.waiting import until_true
 from tests.api_requirements import requirement
 from tests.processes import ServerProcess
 
@@ -115,3 +116,31 @@ async def test_a_remote_graph_works_as_a_node_of_a_local_one(sdk: Sdk) -> None:
     config: RunnableConfig = {"configurable": {"thread_id": "11111111-2222-4333-8444-555555555555"}}
     waiting: Any = await parent.ainvoke({"topic": "tea"}, config)
     assert waiting["__interrupt__"][0].value == {"question": "first about tea?"}
+
+
+@requirement("remote.v3")
+async def test_a_remote_graph_streams_v3_events(sdk: Sdk) -> None:
+    graph = remote(sdk, "announcing")
+    config = await on_thread(sdk)
+    async with await graph.astream_events({"messages": "go"}, config, version="v3") as run:
+        updates = [update async for update in run.extensions["updates"]]
+        assert [update["node"] for update in updates] == ["announce", "tools"]
+        assert (await run.output())["messages"][-1]["content"] == "counted to 2"
+    nested = remote(sdk, "nested")
+    config = await on_thread(sdk)
+    async with await nested.astream_events({"text": "sure?"}, config, version="v3") as run:
+        _ = [state async for state in run.values]
+        await until_true(lambda: bool(run._sdk.interrupts))
+        assert await run.interrupted()
+        assert [asked["value"] for asked in await run.interrupts()] == ["really?"]
+    async with await nested.astream_events(Command(resume="no"), config, version="v3") as run:
+        assert (await run.output())["text"] == "inner sure? no"
+
+
+@requirement("remote.v3")
+def test_a_remote_graph_streams_v3_events_by_the_sync_client(trial: ServerProcess) -> None:
+    with get_sync_client(url=trial.url, api_key=None) as client:
+        graph: Any = RemoteGraph("talkative", sync_client=client)
+        with graph.stream_events({"messages": "one two"}, version="v3") as run:
+            assert [str(message.text) for message in run.messages] == ["one two"]
+            assert run.output["messages"][-1]["content"] == "one two"

@@ -140,8 +140,9 @@ class _Follower:
                 return
             run = await self._engine.queue.get(run_id, self._caller)
             sequence = self._engine.queue.sequence(run_id) or 0
-            async with aclosing(_again(first, batches)) as all_batches:
-                async for piece in self._view.run(RunOnThread(run, sequence, all_batches)):
+            shown = RunOnThread(run, sequence, _again(first, batches))
+            async with aclosing(self._view.run(shown)) as pieces:
+                async for piece in pieces:
                     await self.ready.put(piece)
         except NotFoundError:
             return  # undone before it had shown anything, or somebody else's

@@ -7,6 +7,7 @@ open after a run. It may be opened before the thread exists, since clients do, a
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter
@@ -78,8 +79,9 @@ async def watched_thread(engine: Engine, thread_id: str, caller: Caller) -> str:
 
 async def _frames(engine: Engine, thread_id: str, caller: Caller, wanted: Subscription) -> AsyncGenerator[bytes, None]:
     try:
-        async for frame in thread_events(engine, thread_id, caller, wanted, _frame):
-            yield frame
+        async with aclosing(thread_events(engine, thread_id, caller, wanted, _frame)) as frames:
+            async for frame in frames:
+                yield frame
     except ResumeGapError as error:
         yield b"event: error\r\ndata: " + json.dumps(gap_message(error, None)) + b"\r\n\r\n"
 
@@ -104,8 +106,9 @@ async def thread_events(
     await require_kept(engine, thread_id, caller, wanted.since)
     since, _ = place_of(wanted.since or 0)
     view = _View(engine, caller, wanted, encode)
-    async for piece in follow(engine, thread_id, caller, view, Start(since, _first_event)):
-        yield piece
+    async with aclosing(follow(engine, thread_id, caller, view, Start(since, _first_event))) as pieces:
+        async for piece in pieces:
+            yield piece
 
 
 def _first_event(run: Run, _sequence: int, floor: int, buffered: int) -> int:

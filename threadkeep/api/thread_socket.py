@@ -8,6 +8,7 @@ nothing holds up only himself, and is cut after a while.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 from uuid import uuid4
 
@@ -62,8 +63,10 @@ async def thread_socket(socket: WebSocket, thread_id: str, engine: EngineOf, cal
         await socket.close(_STATUS_CODES + status_of(error), str(error)[:120])
         return
     log.info("websocket_opened", path=socket.url.path)
-    await _Session(socket, OnThread(engine, caller, thread_id)).serve()
-    log.info("websocket_closed", path=socket.url.path)
+    try:
+        await _Session(socket, OnThread(engine, caller, thread_id)).serve()
+    finally:
+        log.info("websocket_closed", path=socket.url.path)
 
 
 class _Session:
@@ -182,8 +185,10 @@ class _Session:
     async def _pump(self, asked: EventStreamRequest) -> None:
         on = self._on
         try:
-            async for message in thread_events(on.engine, on.thread_id, on.caller, asked.subscription(), _message):
-                await self._outgoing.put(message)
+            events = thread_events(on.engine, on.thread_id, on.caller, asked.subscription(), _message)
+            async with aclosing(events):
+                async for message in events:
+                    await self._outgoing.put(message)
         except ResumeGapError as error:
             await self._say(gap_message(error, None))
         except StreamCutError:

@@ -34,11 +34,46 @@ async function cuttingProxy(bytes) {
       answer.on("end", () => outgoing.end());
       answer.on("error", () => outgoing.destroy());
     });
+    outgoing.on("close", () => target.destroy()); // a stream of a thread ends when its reader goes
     incoming.pipe(target);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const address = `http://127.0.0.1:${server.address().port}`;
   return { address, cuts: () => cuts, close: () => (server.closeAllConnections(), server.close()) };
+}
+
+async function followsAThread(transport) {
+  const thread = client.threads.stream({ assistantId: "announcing", transport });
+  const calls = collect(thread.toolCalls);
+  const progress = thread.extensions.progress;
+  const started = await thread.run.start({ input: { messages: [{ role: "user", content: "go" }] } });
+  assert.deepEqual(await progress, { share: 0.5 });
+  const [call] = await calls;
+  assert.equal(call.name, "count");
+  assert.equal((await thread.output).messages.at(-1).content, "counted to 2");
+  const { tree } = await thread.agent.getTree({ run_id: started.run_id });
+  assert.equal(tree.status, "completed");
+  const { values } = await thread.state.get({ namespace: [] });
+  assert.equal(values.messages.length, 3);
+  const { checkpoints } = await thread.state.listCheckpoints({ limit: 2 });
+  assert.equal(checkpoints.length, 2);
+  await assert.rejects(thread.input.inject({ namespace: [], message: { role: "user", content: "hi" } }), {
+    name: "ProtocolError",
+  });
+  await thread.close();
+
+  const asking = client.threads.stream({ assistantId: "asking", transport });
+  const asked = new Promise((resolve) => asking.onEvent((event) => event.method === "input.requested" && resolve(event)));
+  await asking.run.start({ input: { topic: "tea" } });
+  await asked;
+  const [{ interruptId, namespace, payload }] = asking.interrupts;
+  assert.deepEqual(payload, { question: "first about tea?" });
+  const answered = new Promise((resolve) =>
+    asking.onEvent((event) => event.method === "input.answered" && resolve(event.params.data)),
+  );
+  await asking.input.respond({ namespace, interrupt_id: interruptId, response: "green" });
+  assert.deepEqual(await answered, { interrupt_ids: [interruptId] });
+  await asking.close();
 }
 
 const checks = {
@@ -148,6 +183,28 @@ const checks = {
     assert.ok((await client.assistants.getGraph("nested", { xray: true })).nodes.length > 3);
     assert.ok((await client.assistants.getSchemas(made.assistant_id)).state_schema);
     await client.assistants.delete(made.assistant_id);
+  },
+
+  async threadStream() {
+    await followsAThread("sse");
+  },
+
+  async threadSocket() {
+    await followsAThread("websocket");
+  },
+
+  async threadReconnect() {
+    const proxy = await cuttingProxy(3000);
+    const through = new Client({ apiUrl: proxy.address, apiKey: null });
+    const thread = through.threads.stream({ assistantId: "talkative", maxReconnectAttempts: 5 });
+    const words = Array.from({ length: 40 }, (_, place) => `w${place}`).join(" ");
+    const messages = collect(thread.messages);
+    await thread.run.start({ input: { messages: [{ role: "user", content: words }] } });
+    assert.deepEqual(await Promise.all((await messages).map((message) => message.text)), [words]);
+    assert.equal((await thread.output).messages.at(-1).content, words);
+    assert.ok(proxy.cuts() > 0);
+    await thread.close();
+    proxy.close();
   },
 
   async store() {
