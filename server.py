@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from checkpoints import import_stock, open_checkpointer, open_store, reindex
 from nodes.models import ModelNotConfiguredError, ModelUnavailableError, describe_model
+from nodes.tools.user_memory import MEMORY_KINDS, namespace
 from threadkeep import commands
 from threadkeep.api.app import create_api
 from threadkeep.api.chat import ChatRequest, ResetRequest, check_graph, new_thread, require_graph, take_turn, thread_of
@@ -29,6 +30,7 @@ from threadkeep.api.meta import MetricsFormat, metrics_response, not_ready_becau
 from threadkeep.api.mounting import drop_disabled
 from threadkeep.api.requests import CallerOf, EngineOf
 from threadkeep.api.responses import Json
+from threadkeep.api.users import allowed, erase_user, person, person_named
 from threadkeep.banner import banner
 from threadkeep.callers import Caller
 from threadkeep.config import Config, load_config
@@ -47,6 +49,7 @@ DEFAULT_GRAPH = "react"
 def create_app(settings: Settings) -> FastAPI:
     """The whole server as one ASGI application; raises `StartupError` when it could not serve like this."""
     config = load_config(settings.config_path)
+    settings.require_privacy(project_has_auth=config.auth is not None)
     config.apply_environment()
     enter_project(config.folder, config.dependencies, own_folder=HERE)
     model = described_model(config)
@@ -81,11 +84,12 @@ async def select_thread(engine: Engine, chat: ChatRequest, caller: Caller, key: 
     asked = require_graph(engine, chat.graph) if chat.graph else None
     default = DEFAULT_GRAPH if DEFAULT_GRAPH in engine.graphs.ids else engine.graphs.ids[0]
     if chat.thread_id is not None:
+        caller, _ = await allowed(engine, caller, "create_run", thread_id=chat.thread_id)
         thread = await thread_of(engine, chat.thread_id, chat.user_id, caller)
         check_graph(thread, asked)
         return thread, thread.graph_id or asked or default
     graph_id = asked or default
-    thread = new_thread(engine, caller, graph_id=graph_id, user_id=chat.user_id)
+    thread = await new_thread(engine, caller, graph_id=graph_id, user_id=chat.user_id)
     if chat.user_id is None:
         return await engine.threads.create(thread, keep_existing=False), graph_id
     current = await engine.threads.make_current(thread, replace=False)
@@ -102,6 +106,8 @@ def add_routes(app: FastAPI) -> None:
         idempotency_key: Annotated[str | None, Header(max_length=255)] = None,
     ) -> Response:
         """One turn: the message goes to the user's current thread, the named one, or a new one."""
+        caller, user_id = person(caller, body.user_id)
+        body = body.model_copy(update={"user_id": user_id})
         # A key is its user's own: the same one from somebody else is another.
         key = None if idempotency_key is None else f"chat {body.user_id or ''} {idempotency_key}"
         thread, graph_id = await select_thread(engine, body, caller, key)
@@ -113,20 +119,30 @@ def add_routes(app: FastAPI) -> None:
         """Start over: a new current thread for this user and graph; the old one stays in the history."""
         default = DEFAULT_GRAPH if DEFAULT_GRAPH in engine.graphs.ids else engine.graphs.ids[0]
         graph_id = require_graph(engine, body.graph) if body.graph else default
-        thread = new_thread(engine, caller, graph_id=graph_id, user_id=body.user_id)
-        if body.user_id is None:
+        caller, user_id = person(caller, body.user_id)
+        thread = await new_thread(engine, caller, graph_id=graph_id, user_id=user_id)
+        if user_id is None:
             await engine.threads.create(thread, keep_existing=False)
         else:
             await engine.threads.make_current(thread, replace=True)
-        return Json({"thread_id": thread.thread_id, "user_id": body.user_id, "graph": graph_id})
+        return Json({"thread_id": thread.thread_id, "user_id": user_id, "graph": graph_id})
 
     @app.get("/users/{user_id}/threads", tags=["Chat"])
     async def user_threads(
         user_id: str, engine: EngineOf, caller: CallerOf, limit: int = 50, offset: int = 0
     ) -> Response:
+        caller, _ = await allowed(engine, person_named(caller, user_id), "search")
         query = ThreadQuery(user_id=user_id, limit=min(max(limit, 1), 1000), offset=max(offset, 0))
         found = await engine.threads.search(query, caller)
         return Json([summary_of(thread) for thread in found])
+
+    @app.delete("/users/{user_id}", tags=["Chat"])
+    async def erase(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
+        """Everything of a user goes: threads with runs and events, crons, assistants, and what is remembered."""
+        caller, _ = await allowed(engine, person_named(caller, user_id), "delete")
+        erased = await erase_user(engine, user_id, caller, [namespace(user_id, kind) for kind in MEMORY_KINDS])
+        note = "Backups made before this, and a server.db.before-* in the data folder, still hold what was erased."
+        return Json({"user_id": user_id, "erased": erased, "note": note})
 
     @app.get("/health", tags=["System"])
     async def health() -> Response:
@@ -177,6 +193,7 @@ def main() -> None:
     try:
         settings = settings_from(parsed)
         config = load_config(settings.config_path)
+        settings.require_privacy(project_has_auth=config.auth is not None)
         config.apply_environment()
         words = banner(settings, config, described_model(config))
         if parsed.reload:

@@ -1,4 +1,4 @@
-"""`python server.py check|backup|restore|prune|import|reindex`: what an operator does to a data folder.
+"""`python server.py check|backup|restore|prune|import|reindex|keys`: what an operator does to a data folder.
 
 Exit code 0 when it is done, 1 when a check found damage, 2 when it could not be done (with the reason).
 """
@@ -16,9 +16,10 @@ from typing import Any
 from threadkeep import upkeep
 from threadkeep.clock import SystemClock, timestamp
 from threadkeep.errors import ThreadkeepError
+from threadkeep.key_commands import add_keys_parser, keys
 from threadkeep.storage.folder import hold_folder
 
-NAMES = ("check", "backup", "restore", "prune", "import", "reindex")
+NAMES = ("check", "backup", "restore", "prune", "import", "reindex", "keys")
 
 ImportStock = Callable[[Path, Path | None], Coroutine[Any, Any, Any]]
 """From a data folder and a file of the stock saver (None: the one in the folder) to what was imported."""
@@ -60,6 +61,8 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
             upkeep.database_files(folder)
             with hold_folder(folder):
                 _say(f"{asyncio.run(reindex(folder))} store items were embedded anew.")
+        case "keys":
+            keys(parsed, SystemClock(), _say)
     return 0
 
 
@@ -78,9 +81,14 @@ def _parser() -> argparse.ArgumentParser:
     importing.add_argument("--graph", help="the graph of threads whose checkpoints do not name one")
     reindexing = commands.add_parser("reindex", help="embed all store items as store.index of langgraph.json now says")
     for command in (check, backup, restore, prune, importing, reindexing):
-        default = Path(os.environ.get("DATA_DIR", "data"))
-        command.add_argument("--data", type=Path, default=default, metavar="FOLDER", help=f"default: {default}")
+        _add_data_option(command)
+    add_keys_parser(commands.add_parser("keys", help="who may use a server with API_KEYS=1"), _add_data_option)
     return parser
+
+
+def _add_data_option(command: argparse.ArgumentParser) -> None:
+    default = Path(os.environ.get("DATA_DIR", "data"))
+    command.add_argument("--data", type=Path, default=default, metavar="FOLDER", help=f"default: {default}")
 
 
 def _days(text: str) -> float:

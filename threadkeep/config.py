@@ -29,8 +29,8 @@ _BUILD_KEYS = frozenset(
         "pip_installer", "source", "dockerfile_lines", "keep_pkg_tools", "_INTERNAL_docker_tag", "$schema",
     }
 )  # fmt: skip
-_SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http", "webhooks"})
-_UNSERVED_KEYS = frozenset({"auth", "ui", "ui_config", "encryption", "priority", "disable_persistence"})
+_SERVED_KEYS = frozenset({"graphs", "dependencies", "env", "checkpointer", "store", "http", "webhooks", "auth"})
+_UNSERVED_KEYS = frozenset({"ui", "ui_config", "encryption", "priority", "disable_persistence"})
 _USUAL_ENV_FILE = ".env"  # named by habit, whether or not there is one
 _GRAPH_ID = re.compile(r"^[A-Za-z0-9_.-]{1,128}$")
 
@@ -51,6 +51,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     cors: dict[str, Any] | None = None
     http: HttpRules = field(default_factory=HttpRules)
+    auth: Target | None = None
     webhooks: WebhookRules = field(default_factory=WebhookRules)
     warnings: tuple[str, ...] = ()
 
@@ -84,6 +85,7 @@ def load_config(path: Path) -> Config:
         cors=reader.cors(http.get("cors")),
         http=http_rules(reader, http),
         webhooks=webhook_rules(reader, raw, enabled=http.get("disable_webhooks") is not True),
+        auth=reader.auth(raw),
         warnings=(*_warnings(raw, http), *storage.warnings, *reader.warnings),
     )
 
@@ -100,6 +102,13 @@ def _warnings(raw: dict[str, Any], http: dict[str, Any]) -> list[str]:
         for key in http
         if key not in HTTP_KEYS
     ]
+    auth = raw.get("auth")
+    if isinstance(auth, dict):
+        found += [
+            f"langgraph.json: `auth.{key}` is not supported by this server and has no effect."
+            for key in auth
+            if key not in ("path", "disable_studio_auth")
+        ]
     return found
 
 
@@ -135,6 +144,12 @@ class _Reader(ConfigValues):
             else:
                 graphs[graph_id] = GraphSpec(self.target(key, entry))
         return graphs
+
+    def auth(self, raw: dict[str, Any]) -> Target | None:
+        """Where the `langgraph_sdk.Auth` object is. Studio has no other way in here, as `disable_studio_auth` asks."""
+        section = self.mapping(raw, "auth")
+        self.flag(section, "disable_studio_auth", place="auth.")
+        return None if section.get("path") is None else self.target("auth.path", section["path"])
 
     def environment(self, value: object) -> dict[str, str]:
         if value is None:

@@ -14,10 +14,13 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde import _msgpack
 from langgraph.store.base import BaseStore
 
+from threadkeep.auth.gate import Gate
+from threadkeep.auth.handlers import Handlers
+from threadkeep.auth.tokens import Tokens
 from threadkeep.clock import Clock, SystemClock, timestamp
 from threadkeep.config import Config
 from threadkeep.errors import StartupError
-from threadkeep.graphs import Graphs
+from threadkeep.graphs import Graphs, load_target
 from threadkeep.metrics import Metrics
 from threadkeep.persistence import OpenSaver, OpenStore, open_saver_of, open_store_of
 from threadkeep.runs.accept import Acceptance
@@ -31,6 +34,7 @@ from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.runs.webhooks import WebhookSender
 from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
+from threadkeep.storage.api_keys import ApiKeys
 from threadkeep.storage.assistants import Assistants
 from threadkeep.storage.crons import Crons
 from threadkeep.storage.database import Database, open_database
@@ -53,6 +57,7 @@ class Engine:
     model: str | None
     """What answers, in words, when the graphs know: shown at `/info`."""
     database: Database
+    gate: Gate
     threads: Threads
     assistants: Assistants
     queue: RunQueue
@@ -138,7 +143,8 @@ def _wired(
     clock: Clock,
     model: str | None,
 ) -> Engine:
-    graphs = Graphs(loaded, config, saver, store)
+    gate = _gate(settings, config, database, clock)
+    graphs = Graphs(loaded, config, saver, store, separate_stores=gate.separates_store())
     threads = Threads(database)
     metrics = Metrics()
     targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)
@@ -179,6 +185,7 @@ def _wired(
         clock=clock,
         model=model,
         database=database,
+        gate=gate,
         threads=threads,
         assistants=assistants,
         queue=queue,
@@ -205,6 +212,18 @@ def _wired(
         intents=intents,
         metrics=metrics,
         stopping=asyncio.Event(),
+    )
+
+
+def _gate(settings: Settings, config: Config, database: Database, clock: Clock) -> Gate:
+    tokens = None
+    if settings.jwt_jwks_url:
+        tokens = Tokens(jwks_url=settings.jwt_jwks_url, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    return Gate(
+        now=lambda: timestamp(clock.now()),
+        keys=ApiKeys(database) if settings.api_keys else None,
+        tokens=tokens,
+        handlers=None if config.auth is None else Handlers(load_target(config.auth, config.folder, "auth.path")),
     )
 
 

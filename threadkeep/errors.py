@@ -7,6 +7,8 @@ message, so raising one without words still says something true.
     ├── InvalidError          what was sent cannot be understood or breaks a rule
     │   └── BadRequestError   understood, but impossible for this resource
     ├── NotFoundError         no such resource, or not the caller's
+    ├── UnauthorizedError     who asks is not known
+    ├── ForbiddenError        who asks is known, and may not do this
     ├── ConflictError         the resource is in a state that forbids this
     ├── UnsupportedError      the configured saver or store cannot do this
     ├── UnavailableError      not now: draining, locked, read-only
@@ -37,6 +39,14 @@ class BadRequestError(InvalidError):
 
 class NotFoundError(ThreadkeepError):
     """Not found."""
+
+
+class UnauthorizedError(ThreadkeepError):
+    """Invalid token"""
+
+
+class ForbiddenError(ThreadkeepError):
+    """This caller may not do this."""
 
 
 class ConflictError(ThreadkeepError):

@@ -27,6 +27,7 @@ from threadkeep.config import Config
 from threadkeep.config_values import Target
 from threadkeep.errors import InvalidError, NotFoundError, StartupError
 from threadkeep.factories import make_graph
+from threadkeep.owned_store import OwnedStore
 from threadkeep.unserved import UnservedGraph
 
 Graph = Pregel[Any, Any, Any, Any]
@@ -39,11 +40,18 @@ class Graphs:
     """All graphs of one server. A factory is called for each use, with the run's configuration."""
 
     def __init__(
-        self, loaded: Mapping[str, Any], config: Config, saver: BaseCheckpointSaver[Any], store: BaseStore
+        self,
+        loaded: Mapping[str, Any],
+        config: Config,
+        saver: BaseCheckpointSaver[Any],
+        store: BaseStore,
+        *,
+        separate_stores: bool = False,
     ) -> None:
         self._loaded = dict(loaded)
         self._saver = saver
         self._store = store
+        self._separate_stores = separate_stores
         self._bound = {graph_id: self._bind(graph) for graph_id, graph in loaded.items() if isinstance(graph, Pregel)}
         self.descriptions = {graph_id: config.graphs[graph_id].description for graph_id in loaded}
 
@@ -74,19 +82,27 @@ class Graphs:
         *,
         access: AccessContext = "threads.read",
         context: Any = None,
+        owner: str | None = None,
     ) -> AsyncIterator[Graph]:
-        """The graph with the server's checkpointer and store, for the length of one use.
+        """The graph with the server's checkpointer and store (its owner's part of it), for the length of one use.
 
         The rest is what a factory is told: the configuration, why the graph is wanted, and of a run its context.
         """
         self.require(graph_id)
+        store = self.store_of(owner)
         if graph_id in self._bound:
-            yield self._bound[graph_id]
+            bound = self._bound[graph_id]
+            yield bound if store is self._store else _with_store(bound, store)
             return
         async with AsyncExitStack() as stack:
             factory = self._loaded[graph_id]
-            made = await make_graph(factory, config or {}, stack, access=access, context=context, store=self._store)
-            yield self._bind(_compiled(made, graph_id))
+            made = await make_graph(factory, config or {}, stack, access=access, context=context, store=store)
+            bound = self._bind(_compiled(made, graph_id))
+            yield bound if store is self._store else _with_store(bound, store)
+
+    def store_of(self, owner: str | None) -> BaseStore:
+        """The store as this owner's runs and requests see it; the whole one where nobody owns anything."""
+        return OwnedStore(self._store, owner) if self._separate_stores and owner is not None else self._store
 
     def made_for_each_use(self, graph_id: str) -> bool:
         """Whether asking for this graph calls somebody's code."""
@@ -99,6 +115,12 @@ class Graphs:
         bound = graph.copy({"checkpointer": saver, "store": self._store})
         bound._serde_allowlist = allowlist
         return bound
+
+
+def _with_store(graph: Graph, store: BaseStore) -> Graph:
+    copied = graph.copy({"store": store})
+    copied._serde_allowlist = graph._serde_allowlist
+    return copied
 
 
 def load_graphs(config: Config) -> dict[str, Any]:

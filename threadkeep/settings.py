@@ -30,6 +30,10 @@ class Settings:
     allow_unauthenticated: bool = _setting(
         False, "ALLOW_UNAUTHENTICATED", "1: may listen beyond this machine although nobody has to log in"
     )
+    api_keys: bool = _setting(False, "API_KEYS", "1: every request needs a key made by `python server.py keys new`")
+    jwt_jwks_url: str = _setting("", "JWT_JWKS_URL", "JWTs signed by these keys say who asks")
+    jwt_issuer: str = _setting("", "JWT_ISSUER", "who issues them")
+    jwt_audience: str = _setting("", "JWT_AUDIENCE", "whom they are for: this server")
     allowed_hosts: tuple[str, ...] = _setting(
         (),
         "ALLOWED_HOSTS",
@@ -83,12 +87,20 @@ class Settings:
         for name in ("max_concurrent_runs", "max_attempts", "stream_buffer_bytes", "max_body_bytes"):
             if getattr(self, name) < 1:
                 raise StartupError(f"{name.upper()} must be at least 1, not {getattr(self, name)}.")
-        if not self.on_loopback and not self.allow_unauthenticated:
-            raise StartupError(
-                f"Refusing to listen on {self.host}: anybody who reaches it could read and drive every thread. "
-                "Listen on 127.0.0.1, or set ALLOW_UNAUTHENTICATED=1 if something in front of it says who may."
-            )
+        given = [bool(text) for text in (self.jwt_jwks_url, self.jwt_issuer, self.jwt_audience)]
+        if any(given) and not all(given):
+            raise StartupError("JWT_JWKS_URL, JWT_ISSUER and JWT_AUDIENCE go together; set all three or none.")
         return self
+
+    def require_privacy(self, *, project_has_auth: bool) -> None:
+        """Raises `StartupError` where anybody who reaches the server could read and drive every thread."""
+        if self.on_loopback or self.allow_unauthenticated or self.api_keys or self.jwt_jwks_url or project_has_auth:
+            return
+        raise StartupError(
+            f"Refusing to listen on {self.host}: anybody who reaches it could read and drive every thread. "
+            "Listen on 127.0.0.1, ask for keys (API_KEYS=1), or set ALLOW_UNAUTHENTICATED=1 if something in front "
+            "of it says who may."
+        )
 
 
 @dataclass(frozen=True, slots=True)

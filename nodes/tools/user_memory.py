@@ -15,6 +15,7 @@ from langgraph.config import get_store
 from langgraph.store.base import BaseStore, SearchItem
 
 ANONYMOUS = "anonymous"
+MEMORY_KINDS = ("preferences", "notes")
 MOST_ITEMS = 200
 SHOWN_ITEMS = 50
 """Preferences put before the model; more would crowd every prompt."""
@@ -64,7 +65,7 @@ async def forget(key: str, config: RunnableConfig) -> str:
 async def forget_everything(config: RunnableConfig) -> str:
     """Forget everything remembered about the user and delete all notes."""
     store, user, count = *_place(config), 0
-    for kind in ("preferences", "notes"):
+    for kind in MEMORY_KINDS:
         while items := await store.asearch(namespace(user, kind), limit=MOST_ITEMS):
             for item in items:
                 await store.adelete(item.namespace, item.key)

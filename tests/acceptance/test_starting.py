@@ -127,7 +127,7 @@ def test_a_wrong_langgraph_json_is_refused_with_its_place(tmp_path: Path, config
 
 
 def test_settings_come_from_an_env_file_in_the_working_folder(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("PORT=eighty\nHOST=0.0.0.0\n")
+    (tmp_path / ".env").write_text(f"PORT=eighty\nHOST=0.0.0.0\nLANGGRAPH_CONFIG={ROOT / 'langgraph.json'}\n")
     refused = run_to_end("--data", str(tmp_path / "data"), cwd=tmp_path)
     assert "PORT must be a number, not 'eighty'" in refused.stderr
     refused = run_to_end("--port", "0", "--data", str(tmp_path / "data"), cwd=tmp_path)

@@ -44,7 +44,7 @@ async def create_assistant(body: AssistantCreate, engine: EngineOf, caller: Call
         body.name or "Untitled",
         engine.now(),
         engine.now(),
-        owner=caller.owner,
+        owner=caller.identity,
         description=body.description,
         config=config or {},
         context=context or {},

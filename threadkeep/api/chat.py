@@ -14,6 +14,7 @@ from threadkeep.api.answers import answer_of, text_of
 from threadkeep.api.requests import uuid_of
 from threadkeep.api.responses import Json, final_values, long_response, until_stopping
 from threadkeep.api.schemas import Body
+from threadkeep.api.users import allowed
 from threadkeep.callers import EVERYONE, Caller
 from threadkeep.clock import new_uuid7
 from threadkeep.engine import Engine
@@ -47,11 +48,18 @@ class ResetRequest(Body):
     graph: str | None = None
 
 
-def new_thread(engine: Engine, caller: Caller, *, graph_id: str, user_id: str | None) -> Thread:
+async def new_thread(engine: Engine, caller: Caller, *, graph_id: str, user_id: str | None) -> Thread:
+    """A thread not stored yet; the project's rules may refuse it, or add to its metadata."""
     moment = engine.clock.now()
-    metadata = {"graph_id": graph_id} | ({} if user_id is None else {"user_id": user_id})
+    _, asked = await allowed(engine, caller, "create", if_exists="raise")
+    metadata = {**asked, "graph_id": graph_id} | ({} if user_id is None else {"user_id": user_id})
     thread = Thread(
-        str(new_uuid7(moment)), engine.now(), owner=caller.owner, user_id=user_id, graph_id=graph_id, metadata=metadata
+        str(new_uuid7(moment)),
+        engine.now(),
+        owner=caller.identity,
+        user_id=user_id,
+        graph_id=graph_id,
+        metadata=metadata,
     )
     return born_with(thread, engine.acceptance.thread_ttl, moment)
 

@@ -88,7 +88,7 @@ async def _create(engine: Engine, caller: Caller, body: CronCreate, thread_id: s
         schedule=body.schedule,
         created_at=timestamp(moment),
         updated_at=timestamp(moment),
-        owner=caller.owner,
+        owner=caller.identity,
         thread_id=thread_id,
         timezone=body.timezone,
         end_time=None if body.end_time is None else timestamp(body.end_time),

@@ -22,10 +22,12 @@ from threadkeep.errors import (
     BadRequestError,
     ConflictError,
     CorruptError,
+    ForbiddenError,
     InvalidError,
     NotFoundError,
     StorageFullError,
     ThreadkeepError,
+    UnauthorizedError,
     UnavailableError,
     UnsupportedError,
 )
@@ -39,6 +41,8 @@ log = structlog.get_logger("threadkeep.api")
 STATUS: dict[type[ThreadkeepError], int] = {
     BadRequestError: 400,
     LastEventIdError: 400,
+    UnauthorizedError: 401,
+    ForbiddenError: 403,
     NotFoundError: 404,
     ConflictError: 409,
     GapError: 410,

@@ -22,6 +22,7 @@ from threadkeep.api.requests import CallerOf, EngineOf, uuid_of
 from threadkeep.api.responses import Json, cancelling, final_values, long_response, until_stopping
 from threadkeep.api.routing import Route
 from threadkeep.api.schemas import Object
+from threadkeep.api.users import person
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError, NotFoundError
@@ -55,6 +56,8 @@ async def complete_chat(
     caller: CallerOf,
     x_thread_id: Annotated[str | None, Header(description="The thread to go on with; made if it is not there")] = None,
 ) -> Response:
+    if body.user is not None:
+        caller, _ = person(caller, body.user)
     assistant = await _assistant(engine, body.model, caller)
     thread_id, thread = await _thread(engine, body, assistant, caller, x_thread_id)
     given = {"messages": body.messages if thread is None else body.new_messages()}
@@ -144,7 +147,7 @@ async def _thread(
         return thread_id, thread if thread.graph_id is not None else None
     if body.user is None:
         return None, None
-    fresh = new_thread(engine, caller, graph_id=assistant.graph_id, user_id=body.user)
+    fresh = await new_thread(engine, caller, graph_id=assistant.graph_id, user_id=body.user)
     current = await engine.threads.make_current(fresh, replace=False)
     return current, None if current == fresh.thread_id else await engine.threads.get(current, caller)
 

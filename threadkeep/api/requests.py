@@ -9,7 +9,8 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from threadkeep import json
-from threadkeep.callers import EVERYONE, Caller
+from threadkeep.api.auth import watcher_of
+from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError
 
@@ -20,15 +21,9 @@ async def engine_of(connection: HTTPConnection) -> Engine:
     return engine
 
 
-async def caller_of(connection: HTTPConnection) -> Caller:
-    """Nobody has to log in yet, so everybody sees everything."""
-    engine: Engine = connection.app.state.engine
-    rules = engine.config.http.configurable_headers
-    return Caller(configurable=rules.of(connection.headers.items())) if rules.includes else EVERYONE
-
-
 EngineOf = Annotated[Engine, Depends(engine_of)]
-CallerOf = Annotated[Caller, Depends(caller_of)]
+CallerOf = Annotated[Caller, Depends(watcher_of)]
+"""Given by the route, which asks the gate first; a WebSocket has no route of ours, and may read."""
 
 
 def uuid_of(kind: str, text: str) -> str:

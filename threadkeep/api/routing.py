@@ -1,4 +1,4 @@
-"""Routes at the cost of a route: one flat list to match against, and engine and caller given without FastAPI's solver.
+"""Routes: one flat list to match against, each asked for who may use it, with engine and caller handed to its endpoint.
 
 A nested router is matched candidate by candidate with a new context for each, and a dependency costs a call of the
 solver: too much for what every request needs.
@@ -14,18 +14,20 @@ from typing import Any, get_type_hints
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
 
-from threadkeep.api.requests import CallerOf, EngineOf, caller_of, engine_of
+from threadkeep.api.actions import Rule, rule_of
+from threadkeep.api.auth import allowed
+from threadkeep.api.requests import CallerOf, EngineOf
 
-_GIVEN: dict[Any, Callable[[Request], Awaitable[Any]]] = {EngineOf: engine_of, CallerOf: caller_of}
 _REQUEST = "request_of_route"
 
 
 class Route(APIRoute):
-    """A route whose endpoint is handed what it asks for as `EngineOf` and `CallerOf`."""
+    """A route whose endpoint is called for those who may, with what it asks for as `EngineOf` and `CallerOf`."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        rules = [rule_of(method, path) for method in options.get("methods") or ["GET"]]
         # Clients send bodies with odd content types or none; the origin guard stands where this check would.
-        super().__init__(path, _given(endpoint), **{**options, "strict_content_type": False})
+        super().__init__(path, _guarded(endpoint, rules[0]), **{**options, "strict_content_type": False})
 
 
 def add_resources(app: FastAPI, routers: Iterable[APIRouter]) -> None:
@@ -34,22 +36,27 @@ def add_resources(app: FastAPI, routers: Iterable[APIRouter]) -> None:
         app.router.routes.extend(router.routes)
 
 
-def _given(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+def _guarded(endpoint: Callable[..., Any], rule: Rule) -> Callable[..., Any]:
     hints = get_type_hints(endpoint, include_extras=True)
-    sources = {name: _GIVEN[hint] for name, hint in hints.items() if hint in _GIVEN}
-    if not sources:
-        return endpoint
+    engine = next((name for name, hint in hints.items() if hint == EngineOf), None)
+    caller = next((name for name, hint in hints.items() if hint == CallerOf), None)
     asked = [
         parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
         for name, parameter in inspect.signature(endpoint).parameters.items()
-        if name not in sources
+        if name not in (engine, caller)
     ]
     request = inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
 
     @wraps(endpoint)
-    async def with_given(**values: Any) -> Any:
+    async def guarded(**values: Any) -> Any:
         request: Request = values.pop(_REQUEST)
-        return await endpoint(**values, **{name: await source(request) for name, source in sources.items()})
+        allowed_caller = await allowed(request, rule, values)
+        if caller is not None:
+            values[caller] = allowed_caller
+        if engine is not None:
+            values[engine] = request.app.state.engine
+        answer: Awaitable[Any] = endpoint(**values)
+        return await answer
 
-    with_given.__signature__ = inspect.Signature([*asked, request])  # type: ignore[attr-defined]
-    return with_given
+    guarded.__signature__ = inspect.Signature([*asked, request])  # type: ignore[attr-defined]
+    return guarded

@@ -72,11 +72,11 @@ class NamespaceSearch(Body):
 
 
 @router.put("/items", status_code=204)
-async def put_item(body: ItemPut, engine: EngineOf, _caller: CallerOf) -> Response:
+async def put_item(body: ItemPut, engine: EngineOf, caller: CallerOf) -> Response:
     """Makes the item, or overwrites it."""
     namespace = writable(body.namespace)
     ttl: Any = NOT_PROVIDED if body.ttl is None else body.ttl
-    async with _asked(engine.store) as store:
+    async with _asked(engine.graphs.store_of(caller.owner)) as store:
         # Plain JSON, whatever the store's own encoder makes of huge numbers and half characters.
         await store.aput(namespace, body.key, json.to_jsonable(body.value), body.index, ttl=ttl)
     return Response(status_code=204)
@@ -85,7 +85,7 @@ async def put_item(body: ItemPut, engine: EngineOf, _caller: CallerOf) -> Respon
 @router.get("/items", responses=documented(ITEM))
 async def get_item(
     engine: EngineOf,
-    _caller: CallerOf,
+    caller: CallerOf,
     key: str,
     namespace: Annotated[list[str] | None, Query(description="Labels joined by dots")] = None,
     refresh_ttl: bool | None = None,
@@ -94,23 +94,23 @@ async def get_item(
     labels = [label for part in namespace or [] for label in part.split(".") if label]
     if not labels:
         raise BadRequestError("Namespace cannot be empty.")
-    async with _asked(engine.store) as store:
+    async with _asked(engine.graphs.store_of(caller.owner)) as store:
         item = await store.aget(tuple(labels), key, refresh_ttl=refresh_ttl)
     return Json(None if item is None else _item(item))
 
 
 @router.delete("/items", status_code=204)
-async def delete_item(body: ItemKey, engine: EngineOf, _caller: CallerOf) -> Response:
+async def delete_item(body: ItemKey, engine: EngineOf, caller: CallerOf) -> Response:
     namespace = writable(body.namespace)
-    async with _asked(engine.store) as store:
+    async with _asked(engine.graphs.store_of(caller.owner)) as store:
         await store.adelete(namespace, body.key)
     return Response(status_code=204)
 
 
 @router.post("/items/search", responses=documented({"items": [{**ITEM, "score": None}]}))
-async def search_items(body: ItemSearch, engine: EngineOf, _caller: CallerOf) -> Response:
+async def search_items(body: ItemSearch, engine: EngineOf, caller: CallerOf) -> Response:
     """Everything under a namespace that the filter lets through; with `query`, the nearest first."""
-    async with _asked(engine.store) as store:
+    async with _asked(engine.graphs.store_of(caller.owner)) as store:
         found = await store.asearch(
             tuple(body.namespace_prefix),
             query=body.query or None,
@@ -123,9 +123,9 @@ async def search_items(body: ItemSearch, engine: EngineOf, _caller: CallerOf) ->
 
 
 @router.post("/namespaces", responses=documented({"namespaces": [["users", "ada"]]}))
-async def list_namespaces(body: NamespaceSearch, engine: EngineOf, _caller: CallerOf) -> Response:
+async def list_namespaces(body: NamespaceSearch, engine: EngineOf, caller: CallerOf) -> Response:
     """`*` in a prefix or suffix stands for any one label."""
-    async with _asked(engine.store) as store:
+    async with _asked(engine.graphs.store_of(caller.owner)) as store:
         found = await store.alist_namespaces(
             prefix=tuple(body.prefix) if body.prefix else None,
             suffix=tuple(body.suffix) if body.suffix else None,

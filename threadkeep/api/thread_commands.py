@@ -7,6 +7,7 @@ clients expect; only what no command could be, and a server that can do nothing 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter
@@ -29,6 +30,8 @@ from threadkeep.storage.threads import Thread
 from threadkeep.streams.protocol import STREAM_MODES, first_sequence
 
 router = APIRouter(tags=["Thread protocol"], route_class=Route)
+
+_STARTING = frozenset({"run.start", "input.respond", "state.fork"})
 
 
 class CommandEnvelope(Body):
@@ -103,7 +106,7 @@ async def answer_command(on: OnThread, command: CommandEnvelope) -> dict[str, An
         handler = _HANDLERS.get(command.method)
         if handler is None:
             raise RefusedError("unknown_command", f"{command.method!r} does not exist; use {', '.join(_HANDLERS)}.")
-        answer = await handler(on, command.params)
+        answer = await handler(await _allowed(on, command), command.params)
     except UnavailableError:
         raise
     except ValidationError as error:
@@ -111,6 +114,14 @@ async def answer_command(on: OnThread, command: CommandEnvelope) -> dict[str, An
     except ThreadkeepError as error:
         return refusal(command.id, code_of(error), str(error))
     return success(command.id, answer)
+
+
+async def _allowed(on: OnThread, command: CommandEnvelope) -> OnThread:
+    """The same place, seen as the gate allows this command: reading the thread was allowed before."""
+    if command.method not in _STARTING:
+        return on
+    value = {"metadata": {}, **command.params, "thread_id": on.thread_id}
+    return replace(on, caller=await on.engine.gate.allow(on.caller, "threads", "create_run", value))
 
 
 def success(command_id: int, answer: Answer) -> dict[str, Any]:

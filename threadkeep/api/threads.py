@@ -34,7 +34,7 @@ async def create_thread(body: ThreadCreate, engine: EngineOf, caller: CallerOf) 
     thread = Thread(
         str(new_uuid7(moment)) if body.thread_id is None else uuid_of("thread", body.thread_id),
         engine.now(),
-        owner=caller.owner,
+        owner=caller.identity,
         metadata=body.metadata,
         graph_id=graph_id if isinstance(graph_id, str) and graph_id in engine.graphs.ids else None,
         ttl=asked,
@@ -135,7 +135,7 @@ async def copy_thread(thread_id: str, engine: EngineOf, caller: CallerOf) -> Res
     copied = Thread(
         copy_id,
         engine.now(),
-        owner=caller.owner,
+        owner=caller.identity,
         user_id=source.user_id,
         graph_id=source.graph_id,
         status="interrupted" if state.next else "error" if source.status == "error" else "idle",

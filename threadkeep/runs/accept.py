@@ -32,6 +32,7 @@ from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.feeds import ThreadFeeds
 from threadkeep.streams.live import Event, RunStream
 
+_SERVERS_OWN = "langgraph_auth_"  # only the gate says who asks
 _CHECKPOINT_KEYS = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
 
 
@@ -205,8 +206,8 @@ class Acceptance:
             thread_id=thread_id or str(new_uuid7(moment)),
             assistant_id=assistant.assistant_id,
             graph_id=assistant.graph_id,
-            owner=caller.owner,
-            user_id=request.user_id,
+            owner=caller.identity,
+            user_id=request.user_id or caller.identity,
             multitask_strategy=request.multitask_strategy,
             metadata={
                 **request.metadata,
@@ -228,6 +229,7 @@ class Acceptance:
                 webhook=self._webhooks.accepted(request.webhook),
                 feedback_keys=request.feedback_keys,
                 on_disconnect=request.on_disconnect,
+                user=None if caller.user is None else dict(caller.user),
                 temporary=thread_id is None and request.on_completion == "delete",
             ),
             idempotency_key=request.idempotency_key,
@@ -237,7 +239,7 @@ class Acceptance:
         if thread_id is not None and request.if_not_exists == "reject":
             return run, None
         thread = Thread(
-            run.thread_id, now, owner=caller.owner, user_id=request.user_id, graph_id=run.graph_id, updated_at=now
+            run.thread_id, now, owner=caller.identity, user_id=run.user_id, graph_id=run.graph_id, updated_at=now
         )
         lives = None if run.kwargs.temporary else self.thread_ttl
         return run, replace(born_with(thread, lives, moment), status="busy")
@@ -286,6 +288,7 @@ def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) ->
         names = [key for key in given["configurable"] if key not in (*_CHECKPOINT_KEYS, "thread_id")]
         if names:
             raise BadRequestError("Give either context or config.configurable, not both.")
+    configurable = {key: value for key, value in configurable.items() if not key.startswith(_SERVERS_OWN)}
     configurable.update(request.context or {})
     configurable.update({key: value for key, value in request.checkpoint.items() if key in _CHECKPOINT_KEYS and value})
     configurable.update(caller.configurable)

@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from threadkeep.callers import Caller
+from threadkeep.callers import EVERYONE, Caller
 from threadkeep.clock import Clock, timestamp
 from threadkeep.errors import InvalidError, ThreadkeepError, UnavailableError
 from threadkeep.runs.accept import Acceptance, RunRequest
@@ -78,7 +78,7 @@ class CronTimer:
         request = RunRequest(**cron.payload, cron_id=cron.cron_id)
         moved_on = partial(mark_fired, cron=cron, following=self._following(cron))
         accepted = await self._acceptance.accept(
-            request, Caller(cron.owner), thread_id=cron.thread_id, together_with=moved_on
+            request, _caller(cron), thread_id=cron.thread_id, together_with=moved_on
         )
         log.info("cron_fired", cron_id=cron.cron_id, run_id=accepted.run.run_id, due=cron.next_run_date)
 
@@ -99,6 +99,11 @@ class CronTimer:
         except InvalidError as error:
             log.error("cron_stopped", cron_id=cron.cron_id, error=str(error))  # this machine lacks its time zone
             return None
+
+
+def _caller(cron: Cron) -> Caller:
+    """Whoever made it, as far as that is known."""
+    return EVERYONE if cron.owner is None else Caller(cron.owner, cron.owner, user={"identity": cron.owner})
 
 
 def following(cron: Cron, moment: datetime) -> str | None:

@@ -20,6 +20,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 
 from threadkeep import json
+from threadkeep.auth.users import AuthUser
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, timestamp
 from threadkeep.errors import ThreadkeepError, UnavailableError
@@ -152,7 +153,9 @@ class Executor:
         run = attempt.run
         config = self._config(attempt, resuming=resuming)
         context = run.kwargs.context
-        async with self._graphs.bound(run.graph_id, config, access="threads.create_run", context=context) as graph:
+        async with self._graphs.bound(
+            run.graph_id, config, access="threads.create_run", context=context, owner=run.owner
+        ) as graph:
             parts = self._parts(graph, attempt, config, control, None if resuming else graph_input(run))
             shown = Showing(self._log, attempt, Frames(run.kwargs.stream_mode, subgraphs=run.kwargs.stream_subgraphs))
             async for part in parts:
@@ -208,7 +211,7 @@ class Executor:
         if run.user_id is not None:
             ids["user_id"] = run.user_id
         config: RunnableConfig = {
-            "configurable": {**configurable, **ids},
+            "configurable": {**configurable, **ids, **_auth(run)},
             "metadata": {**run.metadata, **ids},
             "callbacks": [attempt.accounting],
             "run_name": run.graph_id,
@@ -303,6 +306,18 @@ class Executor:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
+
+
+def _auth(run: Run) -> dict[str, Any]:
+    """Who asked, under the names that graphs of the reference server read it by."""
+    if run.kwargs.user is None:
+        return {}
+    user = AuthUser(run.kwargs.user)
+    return {
+        "langgraph_auth_user": user,
+        "langgraph_auth_user_id": user.identity,
+        "langgraph_auth_permissions": list(user.permissions),
+    }
 
 
 async def _uninterrupted(step: Coroutine[Any, Any, T]) -> T:

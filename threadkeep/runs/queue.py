@@ -21,6 +21,7 @@ from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.storage.database import Database, Row
 from threadkeep.storage.intents import Intent, add_intent
+from threadkeep.storage.metadata import visible
 from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread
 from threadkeep.streams.live import Event
 
@@ -228,17 +229,23 @@ class RunQueue:
 
     async def get(self, run_id: str, caller: Caller, *, thread_id: str | None = None) -> Run:
         row = self._database.read_one(
-            f"""SELECT {COLUMNS} FROM runs WHERE run_id = :run AND (:thread IS NULL OR thread_id = :thread)
-                AND (:owner IS NULL OR owner = :owner)""",
-            {"run": run_id, "thread": thread_id, "owner": caller.owner},
+            f"SELECT {COLUMNS} FROM runs WHERE run_id = :run AND (:thread IS NULL OR thread_id = :thread)",
+            {"run": run_id, "thread": thread_id},
         )
-        if row is None:
+        if row is None or not self._thread_seen(row[1], caller):
             raise NotFoundError(f"Run with ID {run_id} not found")
         return run_from(row)
 
+    def _thread_seen(self, thread_id: str, caller: Caller) -> bool:
+        """A run is there for whom its thread is there, whoever started it."""
+        if caller.owner is None and not caller.filters:
+            return True
+        row = self._database.read_one("SELECT owner, metadata FROM threads WHERE thread_id = ?", (thread_id,))
+        return row is not None and visible(row[0], json.loads(row[1]), caller)
+
     async def by_key(self, idempotency_key: str, caller: Caller) -> Run | None:
         """The run that a request with this key made, if there was one."""
-        row = self._database.read_one(_BY_KEY, (caller.owner or "", idempotency_key))
+        row = self._database.read_one(_BY_KEY, (caller.identity or "", idempotency_key))
         return None if row is None else run_from(row)
 
     async def list_runs(
@@ -246,11 +253,11 @@ class RunQueue:
     ) -> list[Run]:
         """A thread's runs, newest first."""
         rows = self._database.read(
-            f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND (:owner IS NULL OR owner = :owner)
-                AND (:status IS NULL OR status = :status) ORDER BY seq DESC LIMIT :limit OFFSET :offset""",
-            {"thread": thread_id, "owner": caller.owner, "status": status, "limit": limit, "offset": offset},
+            f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND (:status IS NULL OR status = :status)
+                ORDER BY seq DESC LIMIT :limit OFFSET :offset""",
+            {"thread": thread_id, "status": status, "limit": limit, "offset": offset},
         )
-        return [run_from(row) for row in rows]
+        return [run_from(row) for row in rows if self._thread_seen(row[1], caller)]
 
     def sequence(self, run_id: str) -> int | None:
         """The place of a run in the order of acceptance."""
@@ -265,20 +272,19 @@ class RunQueue:
     async def runs_from(self, thread_id: str, caller: Caller, *, sequence: int = 0) -> list[Run]:
         """A thread's runs from a place in the order of acceptance on, in that order."""
         rows = self._database.read(
-            f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND seq >= :seq
-                AND (:owner IS NULL OR owner = :owner) ORDER BY seq""",
-            {"thread": thread_id, "seq": sequence, "owner": caller.owner},
+            f"SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND seq >= :seq ORDER BY seq",
+            {"thread": thread_id, "seq": sequence},
         )
-        return [run_from(row) for row in rows]
+        return [run_from(row) for row in rows if self._thread_seen(row[1], caller)]
 
     async def active_runs(self, caller: Caller, *, status: RunStatus | None = None) -> list[Run]:
         """All pending and running runs (or those of one of these statuses), in order of acceptance."""
         rows = self._database.read(
             f"""SELECT {COLUMNS} FROM runs WHERE status IN ('pending', 'running')
-                AND (:status IS NULL OR status = :status) AND (:owner IS NULL OR owner = :owner) ORDER BY seq""",
-            {"owner": caller.owner, "status": status},
+                AND (:status IS NULL OR status = :status) ORDER BY seq""",
+            {"status": status},
         )
-        return [run_from(row) for row in rows]
+        return [run_from(row) for row in rows if self._thread_seen(row[1], caller)]
 
     async def delete(self, run: Run, *, now: str) -> None:
         """Forget an ended run with its checkpoints."""

@@ -47,6 +47,8 @@ class RunKwargs:
     webhook: str | None = None
     feedback_keys: list[str] | None = None
     on_disconnect: Literal["cancel", "continue"] = "continue"
+    user: dict[str, Any] | None = None
+    """Who asked, when they had to say so: for the graph to read, also after a restart."""
     temporary: bool = False
     """The thread was made for this run alone and is deleted after it."""
 

@@ -15,9 +15,9 @@ import apsw
 
 from threadkeep import json
 from threadkeep.callers import Caller
-from threadkeep.errors import BadRequestError, ConflictError, NotFoundError
+from threadkeep.errors import BadRequestError, ConflictError, ForbiddenError, NotFoundError
 from threadkeep.storage.database import Database, Row
-from threadkeep.storage.metadata import contains
+from threadkeep.storage.metadata import contains, visible
 
 # The namespace that every Agent Server derives its system assistants' ids from; clients hard-code the results.
 _NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
@@ -124,15 +124,19 @@ class Assistants:
             {"owner": caller.owner, "graph": query.graph_id, "name": query.name},
         )
         found = [_assistant(row) for row in rows]
-        if query.metadata:
-            found = [assistant for assistant in found if contains(assistant.metadata, query.metadata)]
+        found = [
+            one
+            for one in found
+            if contains(one.metadata, query.metadata or {})
+            and (one.owner is None or visible(one.owner, one.metadata, caller))
+        ]
         return found[query.offset : query.offset + query.limit], len(found)
 
     async def update(self, assistant_id: str, caller: Caller, *, now: str, changes: dict[str, Any]) -> Assistant:
         """Store the next version: the present one with `changes` (field -> value; metadata is merged)."""
 
         def work(connection: apsw.Connection) -> Assistant:
-            present = _visible(_find(connection, assistant_id), assistant_id, caller)
+            present = _changeable(_find(connection, assistant_id), assistant_id, caller)
             query = "SELECT max(version) FROM assistant_versions WHERE assistant_id = ?"
             newest: Row = connection.execute(query, (assistant_id,)).fetchall()[0]
             changed = dict(changes)
@@ -149,7 +153,7 @@ class Assistants:
 
     async def delete(self, assistant_id: str, caller: Caller) -> None:
         def work(connection: apsw.Connection) -> None:
-            if _visible(_find(connection, assistant_id), assistant_id, caller).is_system:
+            if _changeable(_find(connection, assistant_id), assistant_id, caller).is_system:
                 raise ConflictError("A system assistant stands for its graph and cannot be deleted.")
             connection.execute("DELETE FROM assistants WHERE assistant_id = ?", (assistant_id,))
 
@@ -175,7 +179,7 @@ class Assistants:
             raise NotFoundError(f"Version {version} not found for assistant {assistant_id}")
 
         def work(connection: apsw.Connection) -> Assistant:
-            present = _visible(_find(connection, assistant_id), assistant_id, caller)
+            present = _changeable(_find(connection, assistant_id), assistant_id, caller)
             restored = replace(stored, owner=present.owner, created_at=present.created_at, updated_at=now)
             _replace(connection, restored)
             return restored
@@ -185,9 +189,16 @@ class Assistants:
 
 def _visible(assistant: Assistant | None, assistant_id: str, caller: Caller) -> Assistant:
     """The system assistants (and all that nobody owns) are everybody's to use."""
-    if assistant is None or (caller.owner is not None and assistant.owner not in (None, caller.owner)):
+    if assistant is None or not (assistant.owner is None or visible(assistant.owner, assistant.metadata, caller)):
         raise NotFoundError(f"Assistant with ID {assistant_id} not found")
     return assistant
+
+
+def _changeable(assistant: Assistant | None, assistant_id: str, caller: Caller) -> Assistant:
+    found = _visible(assistant, assistant_id, caller)
+    if found.owner is None and caller.owner is not None:
+        raise ForbiddenError(f"Assistant {assistant_id} is everybody's; make one of your own to change it.")
+    return found
 
 
 def _find(connection: apsw.Connection, assistant_id: str) -> Assistant | None:

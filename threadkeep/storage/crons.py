@@ -16,7 +16,7 @@ from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.storage.database import Database, Row
-from threadkeep.storage.metadata import contains
+from threadkeep.storage.metadata import contains, visible
 from threadkeep.storage.threads import owned_thread
 
 SORT_COLUMNS = ("cron_id", "assistant_id", "thread_id", "created_at", "updated_at", "next_run_date", "end_time")
@@ -96,8 +96,8 @@ class Crons:
             },
         )
         found = [_cron(row) for row in rows]
-        if query.metadata:
-            found = [cron for cron in found if contains(cron.metadata, query.metadata)]
+        wanted = {**(query.metadata or {}), **caller.filters}
+        found = [cron for cron in found if contains(cron.metadata, wanted)]
         return found[query.offset : query.offset + query.limit], len(found)
 
     async def update(self, cron_id: str, caller: Caller, change: Callable[[Cron], Cron]) -> Cron:
@@ -148,7 +148,7 @@ def mark_fired(connection: apsw.Connection, cron: Cron, following: str | None) -
 
 
 def _visible(cron: Cron | None, cron_id: str, caller: Caller) -> Cron:
-    if cron is None or (caller.owner is not None and cron.owner != caller.owner):
+    if cron is None or not visible(cron.owner, cron.metadata, caller):
         raise NotFoundError(f"Cron with ID {cron_id} not found")
     return cron
 

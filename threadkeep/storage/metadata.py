@@ -13,6 +13,7 @@ from typing import Any
 import apsw
 
 from threadkeep import json
+from threadkeep.callers import Caller
 
 _ARRAY = "[]"
 
@@ -46,6 +47,11 @@ def containment(metadata: dict[str, Any]) -> tuple[list[str], list[Any]]:
         conditions.append("thread_id IN (SELECT thread_id FROM thread_metadata WHERE path = ? AND value = ?)")
         arguments += (path, value)
     return conditions, arguments
+
+
+def visible(owner: str | None, metadata: dict[str, Any], caller: Caller) -> bool:
+    """Whether a row is there for this caller: its owner's, and with the metadata that the caller's rows must have."""
+    return caller.owns(owner) and (not caller.filters or contains(metadata, dict(caller.filters)))
 
 
 def contains(row: Any, wanted: Any) -> bool:

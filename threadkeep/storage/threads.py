@@ -15,7 +15,7 @@ from threadkeep.clock import timestamp
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.storage.database import Database, Row
 from threadkeep.storage.intents import strike_out
-from threadkeep.storage.metadata import containment, store_leaves
+from threadkeep.storage.metadata import containment, store_leaves, visible
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 """idle: nothing to do. busy: a run is pending or running. interrupted: waits for an answer. error: its run failed."""
@@ -79,13 +79,8 @@ class Threads:
         return await self._database.write(work)
 
     async def get(self, thread_id: str, caller: Caller) -> Thread:
-        row = self._database.read_one(
-            f"SELECT {_COLUMNS} FROM threads WHERE thread_id = :id AND (:owner IS NULL OR owner = :owner)",
-            {"id": thread_id, "owner": caller.owner},
-        )
-        if row is None:
-            raise missing(thread_id)
-        return _thread(row)
+        row = self._database.read_one(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,))
+        return _seen(None if row is None else _thread(row), thread_id, caller)
 
     async def search(self, query: ThreadQuery, caller: Caller) -> list[Thread]:
         assert query.sort_by in SORT_COLUMNS
@@ -184,7 +179,7 @@ class Threads:
     async def current(self, user_id: str, graph_id: str, caller: Caller) -> str | None:
         row = self._database.read_one(
             "SELECT thread_id FROM current_threads WHERE owner = ? AND user_id = ? AND graph_id = ?",
-            (caller.owner or "", user_id, graph_id),
+            (caller.identity or "", user_id, graph_id),
         )
         return None if row is None else str(row[0])
 
@@ -239,8 +234,11 @@ def find_thread(connection: apsw.Connection, thread_id: str) -> Thread | None:
 
 
 def owned_thread(connection: apsw.Connection, thread_id: str, caller: Caller) -> Thread:
-    thread = find_thread(connection, thread_id)
-    if thread is None or (caller.owner is not None and thread.owner != caller.owner):
+    return _seen(find_thread(connection, thread_id), thread_id, caller)
+
+
+def _seen(thread: Thread | None, thread_id: str, caller: Caller) -> Thread:
+    if thread is None or not visible(thread.owner, thread.metadata, caller):
         raise missing(thread_id)
     return thread
 
@@ -309,8 +307,8 @@ def _where(query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             arguments.append(value)
-    if query.metadata:
-        more, values = containment(query.metadata)
+    for metadata in filter(None, (query.metadata, dict(caller.filters))):
+        more, values = containment(metadata)
         conditions += more
         arguments += values
     return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
