@@ -85,6 +85,23 @@ def test_a_passing_fault_of_the_model_is_not_seen_by_the_client(model: ModelServ
             assert chat(client, "what is 2 + 2?")["response"] == "2 + 2 = 4"
 
 
+@pytest.mark.parametrize("fault", ["cut", "no_finish"])
+def test_tokens_shown_before_the_model_broke_off_are_discarded_by_message(
+    model: ModelServer, server: ServerProcess, fault: Any
+) -> None:
+    model.fail_next(fault)
+    shown: dict[str, str] = {}
+    with server.client() as client:
+        given = {"message": "My name is Ada.", "stream": True}
+        with client.stream("POST", "/chat", json=given) as response:
+            for frame in frames(response):
+                if frame.event == "token":
+                    shown[frame.data["message_id"]] = shown.get(frame.data["message_id"], "") + frame.data["text"]
+                elif frame.event == "discard":
+                    assert shown.pop(frame.data["message_id"])
+    assert [*shown.values()] == ["Noted: your name is Ada."]
+
+
 def test_a_refusing_model_fails_the_run_and_the_next_message_works(model: ModelServer, server: ServerProcess) -> None:
     with server.client() as client:
         thread_id = chat(client, "My name is Ada.")["thread_id"]

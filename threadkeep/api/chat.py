@@ -25,7 +25,7 @@ from threadkeep.storage.threads import Thread, born_with, missing
 from threadkeep.streams.live import END, Event
 from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT
 
-_STREAMED = ["messages-tuple", "tools", "values"]
+_STREAMED = ["messages-tuple", "tools", "custom", "values"]
 
 
 class ChatRequest(Body):
@@ -139,7 +139,10 @@ async def _summary(engine: Engine, run: Run, values: Any) -> dict[str, Any]:
 
 
 async def _turn_events(engine: Engine, accepted: AcceptedRun) -> AsyncGenerator[bytes, None]:
-    """`metadata`, then `token`, `tool_call`, `tool_result` as they come, then `done` with the summary (or `error`)."""
+    """`metadata`, then `token`, `discard`, `tool_call`, `tool_result` as they come, then `done` (or `error`).
+
+    `done` holds the summary. `discard` names a message whose tokens are void: a model broke off, and another attempt follows.
+    """
     run = accepted.run
     yield _frame("metadata", {"run_id": run.run_id, "thread_id": run.thread_id, "graph": run.graph_id})
     if accepted.events is not None:
@@ -158,6 +161,10 @@ def _turn_frames(event: Event) -> list[bytes]:
         return [_frame("token", {"text": text, "message_id": message["id"]})] if text else []
     if event.name == "tools":
         return _tool_frames(json.loads(event.data))
+    if event.name == "custom":
+        told = json.loads(event.data)
+        if isinstance(told, dict) and told.get("type") == "discard":
+            return [_frame("discard", {"message_id": told.get("message_id")})]
     return []
 
 
