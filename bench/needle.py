@@ -19,8 +19,8 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.checkpoint.memory import InMemorySaver
 
 from graphs.react import build
-from nodes.memory import estimated_tokens
 from nodes.offline import OfflineChatModel, reply
+from nodes.tokens import estimated_tokens
 
 HERE: Any = {"configurable": {"thread_id": "1"}}
 HISTORY = 400

@@ -3,7 +3,7 @@
 - ReAct: call_model, approve_tools, run_tool, respond
 - Plan-and-Execute: plan, approve_plan, advance, run_step, answer_plan (plan_schema and plan_report beside them)
 - Tree of Thought: read_problem, expand, merge, evaluate, select, answer_search (thoughts beside them, problems/ below)
-- Shared: state, context, prompts, budget, memory, history, summarise, pieces, approval
+- Shared: state, context, prompts, budget, memory, history, summarise, pieces, tokens, approval
 - The model: models (which one), model_call (how it is asked), structured (objects), cassette, offline
 - tools/: the toolkit and its tools
 

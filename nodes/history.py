@@ -5,12 +5,14 @@ copy that is sent is repaired before each model call; the thread itself keeps wh
 """
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.messages.tool import tool_call
 
 Message = TypeVar("Message", bound=BaseMessage)
+SENT = ("content", "tool_calls", "name", "tool_call_id")
+"""What of a message a request carries."""
 LOST = "This call was interrupted before it gave a result."
 
 
@@ -31,14 +33,20 @@ def repaired(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
 
 def clean(message: Message) -> Message:
     """The message without lone surrogates, which no request could carry (tools and files do bring them)."""
-    if isinstance(message.content, str) and (text := valid(message.content)) != message.content:
-        return message.model_copy(update={"content": text})
-    return message
+    sent = {name: getattr(message, name, None) for name in SENT}
+    changed = {name: value for name, one in sent.items() if (value := valid(one)) != one}
+    return message.model_copy(update=changed) if changed else message
 
 
-def valid(text: str) -> str:
-    """`text` with every lone surrogate replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+def valid(value: Any) -> Any:
+    """`value` with every lone surrogate replaced, in whatever text it holds."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [valid(part) for part in value]
+    if isinstance(value, dict):
+        return {valid(key): valid(part) for key, part in value.items()}
+    return value
 
 
 def with_malformed_calls_answered(answer: AIMessage) -> list[BaseMessage]:

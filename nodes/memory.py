@@ -5,7 +5,6 @@ all that followed it, so no tool result is ever parted from its call), and, when
 the turns before. Tokens are estimated without any download and corrected by what the provider reports.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, Syste
 from nodes.context import ModelContext
 from nodes.model_call import PromptTooLongError
 from nodes.state import Conversation
+from nodes.tokens import estimated_tokens
 
 Turn = list[AnyMessage]
 T = TypeVar("T")
@@ -21,21 +21,6 @@ SHARES = (1.0, 0.5, 0.25, 0.0)
 """How much of `history_tokens` is used, attempt by attempt, when the provider finds a prompt too long."""
 LONGEST_RESULT = 2000
 """Characters left of a tool result when nothing but the last turn is sent and even that is too long."""
-
-
-def estimated_tokens(messages: Sequence[BaseMessage]) -> int:
-    """Tokens by rule of thumb: those of the text and the tool calls, and four for each message."""
-    total = 0
-    for message in messages:
-        text = str(message.text) + json.dumps(getattr(message, "tool_calls", None) or "", ensure_ascii=False)
-        total += 4 + text_tokens(text)
-    return total
-
-
-def text_tokens(text: str) -> int:
-    """Tokens by rule of thumb: four ASCII characters make one, any other character is one."""
-    ascii_only = len(text.encode("ascii", "ignore"))
-    return ascii_only // 4 + len(text) - ascii_only
 
 
 def corrected_scale(sent: Sequence[BaseMessage], reported: int | None) -> float | None:

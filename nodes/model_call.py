@@ -23,6 +23,7 @@ from nodes.context import ModelContext
 from nodes.history import clean, repaired
 from nodes.models import SDK_RETRIES, ChatModels, ModelChoice
 from nodes.state import Spent, add_spent
+from nodes.tokens import estimated_tokens
 
 _PROVIDER_ERRORS = {"openai": "OpenAIError", "anthropic": "AnthropicError", "httpx": "HTTPError", "httpx2": "HTTPError"}
 _TOO_LONG = ("context length", "context_length_exceeded", "context size", "too many tokens", "prompt is too long")
@@ -81,17 +82,18 @@ async def complete(
                 if not _broke_off(error) or _sdk_has_retried(error):
                     break
             else:
-                return clean(answer), add_spent(spent, cost_of(answer, context))
+                return clean(answer), add_spent(spent, cost_of(sent, answer, context))
     status = getattr(failure, "status_code", None)
     raise ModelCallError(
         f"No answer from the model: {f'status {status}' if status else type(failure).__name__}"
     ) from failure
 
 
-def cost_of(message: AIMessage, context: ModelContext) -> Spent:
-    """One model call with the tokens it reports, and their price."""
-    usage = message.usage_metadata
-    read, written = (usage["input_tokens"], usage["output_tokens"]) if usage else (0, 0)
+def cost_of(sent: Sequence[BaseMessage], answer: AIMessage, context: ModelContext) -> Spent:
+    """One model call with its tokens and their price; estimated when the server reports none, so that budgets hold."""
+    usage = answer.usage_metadata
+    read = usage["input_tokens"] if usage else estimated_tokens(sent)
+    written = usage["output_tokens"] if usage else estimated_tokens([answer])
     dollars = (read * context.input_price + written * context.output_price) / 1_000_000
     return Spent(model_calls=1, input_tokens=read, output_tokens=written, dollars=dollars)
 

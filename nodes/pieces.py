@@ -11,7 +11,8 @@ from typing import NamedTuple
 from langchain_core.messages import AIMessage, AnyMessage
 from typing_extensions import TypedDict
 
-from nodes.memory import Turn, text_tokens
+from nodes.memory import Turn
+from nodes.tokens import text_tokens
 
 OVERLAP = 200
 """Characters that stand in both parts of a message that is cut (fewer when the message is short)."""

@@ -17,6 +17,7 @@ from langchain_core.runnables.config import merge_configs
 
 from nodes import prompts
 from nodes.context import ModelContext
+from nodes.history import valid
 from nodes.model_call import INTERNAL, SchemaRefusedError, complete
 from nodes.models import ChatModels
 from nodes.state import Spent, add_spent
@@ -52,7 +53,7 @@ async def ask_json(
             in_words = True
             answer, cost = await complete(models, context, conversation, quiet, schema=schema, in_words=True)
         spent = add_spent(spent, cost)
-        value = _first_object(str(answer.text))
+        value = valid(_first_object(str(answer.text)))
         problems = _problems(value, schema) or check(value)
         if not problems:
             return cast(dict[str, Any], value), spent

@@ -18,11 +18,12 @@ from langgraph.runtime import Runtime
 from nodes import prompts
 from nodes.budget import time_left, timed
 from nodes.context import ModelContext
-from nodes.memory import Turn, estimated_tokens, latest, text_tokens, turns, unsummarised
+from nodes.memory import Turn, latest, turns, unsummarised
 from nodes.model_call import INTERNAL, ModelCallError, PromptTooLongError, complete
 from nodes.models import ChatModels
 from nodes.pieces import Piece, halves, pieces
 from nodes.state import Conversation, Node, Spent, add_spent
+from nodes.tokens import estimated_tokens, text_tokens
 
 
 class SummaryBudgetError(RuntimeError):

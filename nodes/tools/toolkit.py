@@ -16,6 +16,7 @@ from langgraph.errors import GraphBubbleUp
 from pydantic import ValidationError
 
 from nodes.context import ModelContext
+from nodes.history import clean
 from nodes.tools.guard import ToolGuard, ToolPolicy, ToolTimeoutError, capped
 from nodes.tools.user_memory import ANONYMOUS, user_of
 
@@ -121,7 +122,7 @@ class Toolkit:
             return failure(call, "the tool gave no result")
         texts = isinstance(result.content, list) and all(_is_text(block) for block in result.content)
         content = str(result.text) if texts else result.content
-        return result.model_copy(update={"content": capped(content, policy.max_result)})
+        return clean(result.model_copy(update={"content": capped(content, policy.max_result)}))
 
 
 def _is_text(block: object) -> bool:

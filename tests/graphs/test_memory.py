@@ -11,9 +11,10 @@ from langgraph.store.sqlite.aio import AsyncSqliteStore
 
 from graphs.react import build
 from nodes.context import ReactContext
-from nodes.memory import conversation, estimated_tokens, recent, turns
+from nodes.memory import conversation, recent, turns
 from nodes.models import ChatModels
 from nodes.offline import OfflineChatModel, reply
+from nodes.tokens import estimated_tokens
 from nodes.tools.user_memory import namespace
 from tests.graphs.asking import HERE, asked, results
 from tests.graphs.conftest import models_of

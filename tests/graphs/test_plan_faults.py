@@ -230,3 +230,10 @@ async def test_an_answer_that_hangs_is_replaced_by_what_the_steps_gave(server: M
     state = await build(models_of(server)).ainvoke(QUESTION, context={"max_seconds": 4})
     assert "4 seconds is used up. What there is:" in state["messages"][-1].text
     assert "Compute 42 * 7 (done): 294" in state["messages"][-1].text
+
+
+async def test_half_a_character_in_a_plan_does_not_break_the_thread(server: ModelServer) -> None:
+    planner(server, [{**step("s1", expression="2 + 3"), "task": "add \ud83d"}])
+    graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
+    state = await graph.ainvoke(QUESTION, HERE)
+    assert [(one["task"], one["status"], one["output"]) for one in state["plan"]] == [("add ?", "done", "5")]

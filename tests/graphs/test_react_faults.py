@@ -211,6 +211,17 @@ async def test_a_run_stops_plainly_when_its_tokens_or_dollars_are_used_up(
     assert f"budget of {reason} is used up" in state["messages"][-1].text
 
 
+@pytest.mark.parametrize("stream_mode", ["values", "messages"])
+async def test_budgets_hold_by_estimate_when_a_server_reports_no_usage(server: ModelServer, stream_mode: Any) -> None:
+    server.reports_usage = False
+    graph, context = build(models_of(server)).copy({"checkpointer": InMemorySaver()}), {"max_run_tokens": 50}
+    async for _ in graph.astream(SUM, HERE, context=context, stream_mode=stream_mode):
+        pass
+    state = (await graph.aget_state(HERE)).values
+    assert state["spent"]["input_tokens"] > 50
+    assert "budget of 50 tokens is used up" in state["messages"][-1].text
+
+
 async def test_a_low_recursion_limit_ends_in_an_answer_too(models: ChatModels) -> None:
     question = asked("add 1 and 2, then multiply the result by 7, then multiply the result by 3")
     state = await build(models).ainvoke(question, {"recursion_limit": 8})
@@ -280,6 +291,28 @@ async def test_an_object_the_model_cannot_give_is_none_and_never_made_up(models:
     assert state["structured_response"] is None
 
 
-async def test_a_lone_surrogate_in_a_message_does_not_break_the_request(server: ModelServer) -> None:
-    state = await build(models_of(server), Toolkit([calculator])).ainvoke(asked("what is 2 + 3 \ud83d?"))
+@pytest.mark.parametrize(
+    "content", ["what is 2 + 3 \ud83d?", [{"type": "text", "text": "what is 2 + 3 \ud83d?"}], ["what is 2 + 3 \ud83d?"]]
+)
+async def test_a_lone_surrogate_in_a_message_does_not_break_the_request(server: ModelServer, content: Any) -> None:
+    question = {"messages": [HumanMessage(content)]}
+    state = await build(models_of(server), Toolkit([calculator])).ainvoke(question)
     assert results(state) == [("success", "5")]
+
+
+async def test_a_lone_surrogate_that_a_model_or_a_tool_brings_does_not_break_the_thread(server: ModelServer) -> None:
+    def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
+        results = [message.text for message in messages if isinstance(message, ToolMessage)]
+        call = {"name": "echo", "args": {"blocks": ["\ud83d"]}, "id": "1"}
+        return AIMessage(f"{results[0]} \ud83d" if results else "", tool_calls=[] if results else [call])
+
+    @tool
+    def echo(blocks: list[str]) -> Any:
+        """Give the text back, and half a character more."""
+        return [{"type": "text", "text": block} for block in [*blocks, "\ud83e"]]
+
+    server.brain = brain
+    graph = build(models_of(server), Toolkit([echo])).copy({"checkpointer": InMemorySaver()})
+    for _ in range(2):
+        state = await graph.ainvoke(asked("hi"), HERE)
+        assert state["messages"][-1].text == "?? ?"

@@ -52,6 +52,7 @@ class ModelServer:
         self.requests: list[dict[str, Any]] = []
         self.retry_after = retry_after
         self.knows_schemas = True
+        self.reports_usage = True
         self.most_words: int | None = None
         """A prompt of more words is refused as longer than the model's context."""
         self.closing = threading.Event()
@@ -146,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             message = {"role": "assistant", "content": answer.text or None, **({"tool_calls": calls} if calls else {})}
             choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop"}
-            whole = {"object": "chat.completion", "choices": [choice], "usage": usage, **_head(body)}
+            counted = {"usage": usage} if self.model_server.reports_usage else {}
+            whole = {"object": "chat.completion", "choices": [choice], **counted, **_head(body)}
             self._raw(200, json.dumps(whole).encode(), "application/json", cut=fault == "cut")
 
     def _stream(
@@ -175,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault != "no_finish":
             reason = "tool_calls" if calls else "stop"
             self._event({**_head(body), "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
-            if (body.get("stream_options") or {}).get("include_usage"):
+            if (body.get("stream_options") or {}).get("include_usage") and self.model_server.reports_usage:
                 self._event({**_head(body), "choices": [], "usage": usage})
             self._chunk(b"data: [DONE]\n\n")
         self.wfile.write(b"0\r\n\r\n")

@@ -141,7 +141,7 @@ async def _summary(engine: Engine, run: Run, values: Any) -> dict[str, Any]:
 async def _turn_events(engine: Engine, accepted: AcceptedRun) -> AsyncGenerator[bytes, None]:
     """`metadata`, then `token`, `discard`, `tool_call`, `tool_result` as they come, then `done` (or `error`).
 
-    `done` holds the summary. `discard` names a message whose tokens are void: a model broke off, and another attempt follows.
+    `done` holds the summary. `discard` names a message whose tokens are void: a model broke off, and is asked again.
     """
     run = accepted.run
     yield _frame("metadata", {"run_id": run.run_id, "thread_id": run.thread_id, "graph": run.graph_id})
