@@ -307,6 +307,9 @@ REQUIREMENTS: dict[str, Requirement] = {
         "JS", "threads.stream: messages, tool calls, extensions, output, interrupts, state and tree, by SSE."
     ),
     "js.thread_socket": R("JS", "The same by WebSocket, with its commands on it."),
+    "js.controller": R(
+        "JS", "StreamController, which @langchain/react is made of: submits, asks, forks, stops, hydrates again."
+    ),
     "js.thread_reconnect": R("JS", "A thread stream that is cut comes back, and nothing is shown twice."),
     "js.store": R("JS", "put, get, search, namespaces, delete."),
     # --- OpenAPI and errors

@@ -7,7 +7,7 @@ from typing import Any
 
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
-from threadkeep.errors import InvalidError, NotFoundError, ThreadkeepError, UnsupportedError
+from threadkeep.errors import ConflictError, InvalidError, NotFoundError, ThreadkeepError, UnsupportedError
 from threadkeep.storage.threads import Thread
 
 
@@ -39,6 +39,7 @@ class RefusedError(ThreadkeepError):
 _CODES: dict[type[ThreadkeepError], str] = {
     InvalidError: "invalid_argument",
     NotFoundError: "invalid_argument",
+    ConflictError: "invalid_argument",
     UnsupportedError: "not_supported",
     ThreadkeepError: "unknown_error",
 }

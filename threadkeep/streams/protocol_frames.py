@@ -64,8 +64,8 @@ class Frames:
     facts: RunFacts
     wanted: Subscription
     messages: MessageBlocks = field(default_factory=MessageBlocks)
-    requested: set[str] = field(default_factory=set)
-    """Ids of the interrupts that were shown."""
+    asked_in: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Where the run's questions were asked, by their ids."""
 
     def drafts(self, mode: str, namespace: tuple[str, ...], event: Event, outcome: Outcome | None) -> Iterator[Draft]:
         """Those of one frame, in order. What only a wanted channel's events depend on comes after the rest, since an
@@ -103,27 +103,29 @@ class Frames:
         if not asks and not self.wanted.wants("updates"):
             return
         shown = json.loads(data)
-        interrupts = shown.pop("__interrupt__", []) if isinstance(shown, dict) else []
+        self._note_questions(namespace, shown.pop("__interrupt__", None) if isinstance(shown, dict) else None)
         if mode == "values":
             yield Draft("values", "values", namespace, json.dumps(shown))
         else:
             yield from _updates(namespace, shown)
-        yield from self._asked(namespace, interrupts)
 
-    def _asked(self, namespace: tuple[str, ...], interrupts: Any) -> Iterator[Draft]:
-        """Each question once a run, where it first shows: in the subgraph that asks it."""
-        for item in interrupts if isinstance(interrupts, list | tuple) else ():
-            if not isinstance(item, dict) or item.get("id") in self.requested:
-                continue
-            self.requested.add(item["id"])
+    def _note_questions(self, namespace: tuple[str, ...], interrupts: Any) -> None:
+        """Where each question first shows: in the subgraph that asks it."""
+        for item in interrupts if isinstance(interrupts, list) else ():
+            if isinstance(item, dict) and isinstance(item.get("id"), str):
+                self.asked_in.setdefault(item["id"], namespace)
+
+    def _questions(self, interrupts: tuple[dict[str, Any], ...]) -> Iterator[Draft]:
+        """Told when the run has ended, since no sooner can they be answered."""
+        for item in interrupts:
             # The Python SDK reads `value`, where the protocol has `payload`.
             data = {"interrupt_id": item["id"], "payload": item.get("value"), "value": item.get("value")}
-            yield Draft("input", "input.requested", namespace, json.dumps(data))
+            yield Draft("input", "input.requested", self.asked_in.get(item["id"], ()), json.dumps(data))
 
     def _ended(self, outcome: Outcome) -> Iterator[Draft]:
         for data in self.messages.fail_all("The run ended before this message did."):
             yield Draft("messages", "messages", (), json.dumps(data))
-        yield from self._asked((), outcome.interrupts or ())
+        yield from self._questions(outcome.interrupts or ())
         match outcome.status:
             case "success" if outcome.interrupts is None:
                 yield self._root({"event": "completed"})

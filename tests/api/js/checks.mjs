@@ -3,6 +3,8 @@
 import assert from "node:assert/strict";
 import { createServer, request } from "node:http";
 import { Client } from "@langchain/langgraph-sdk";
+import { StreamController } from "@langchain/langgraph-sdk/stream";
+import { WebSocket } from "ws";
 
 const [url, name] = process.argv.slice(2);
 const client = new Client({ apiUrl: url, apiKey: null });
@@ -43,7 +45,8 @@ async function cuttingProxy(bytes) {
 }
 
 async function followsAThread(transport) {
-  const thread = client.threads.stream({ assistantId: "announcing", transport });
+  const webSocketFactory = (address) => new WebSocket(address);
+  const thread = client.threads.stream({ assistantId: "announcing", transport, webSocketFactory });
   const calls = collect(thread.toolCalls);
   const progress = thread.extensions.progress;
   const started = await thread.run.start({ input: { messages: [{ role: "user", content: "go" }] } });
@@ -62,7 +65,7 @@ async function followsAThread(transport) {
   });
   await thread.close();
 
-  const asking = client.threads.stream({ assistantId: "asking", transport });
+  const asking = client.threads.stream({ assistantId: "asking", transport, webSocketFactory });
   const asked = new Promise((resolve) => asking.onEvent((event) => event.method === "input.requested" && resolve(event)));
   await asking.run.start({ input: { topic: "tea" } });
   await asked;
@@ -74,6 +77,18 @@ async function followsAThread(transport) {
   await asking.input.respond({ namespace, interrupt_id: interruptId, response: "green" });
   assert.deepEqual(await answered, { interrupt_ids: [interruptId] });
   await asking.close();
+}
+
+// A submit resolves when its run has ended; the last events may come a moment later, by another connection.
+async function until(controller, holds) {
+  if (holds(controller.rootStore.getSnapshot())) return;
+  await new Promise((resolve) => {
+    const leave = controller.rootStore.subscribe(() => {
+      if (!holds(controller.rootStore.getSnapshot())) return;
+      leave();
+      resolve();
+    });
+  });
 }
 
 const checks = {
@@ -191,6 +206,67 @@ const checks = {
 
   async threadSocket() {
     await followsAThread("websocket");
+  },
+
+  // What @langchain/react and its siblings are made of.
+  async controller() {
+    const { thread_id: threadId } = await client.threads.create();
+    const open = () => new StreamController({ client, assistantId: "announcing", threadId });
+    const controller = open();
+    controller.activate();
+    await controller.hydrate(threadId);
+    for (const text of ["one", "two"]) {
+      await controller.submit({ messages: [{ type: "human", content: text }] });
+      await until(controller, ({ values, isLoading }) => values.messages?.at(-1).content === "counted to 2" && !isLoading);
+      assert.equal(controller.rootStore.getSnapshot().error, undefined);
+    }
+    const { messages, toolCalls } = controller.rootStore.getSnapshot();
+    assert.deepEqual(messages.map((message) => message.type), ["human", "ai", "tool", "human", "ai", "tool"]);
+    assert.deepEqual(toolCalls.map((call) => call.status), ["finished", "finished"]);
+    const forkable = controller.messageMetadataStore.getSnapshot().get(messages[3].id);
+    assert.ok(forkable.parentCheckpointId);
+    await controller.submit({ messages: [{ type: "human", content: "other" }] }, { forkFrom: forkable.parentCheckpointId });
+    const said = ({ values }) => values.messages.filter((message) => message.type === "human").map((message) => message.content);
+    await until(controller, (snapshot) => said(snapshot).join() === "one,other" && snapshot.values.messages.length === 6);
+    await controller.dispose();
+
+    const again = open();
+    again.activate();
+    await again.hydrate(threadId);
+    assert.equal(again.rootStore.getSnapshot().messages.length, 6);
+    await again.dispose();
+  },
+
+  async controllerAsks() {
+    const { thread_id: threadId } = await client.threads.create();
+    const controller = new StreamController({ client, assistantId: "nested", threadId });
+    controller.activate();
+    await controller.hydrate(threadId);
+    await controller.submit({ text: "sure?" });
+    await until(controller, ({ interrupts }) => interrupts.length === 1);
+    const [asked] = controller.rootStore.getSnapshot().interrupts;
+    assert.equal(asked.value, "really?");
+    assert.deepEqual([...controller.subgraphByNodeStore.getSnapshot().keys()], ["sub"]);
+    await controller.respond("no", { interruptId: asked.id });
+    await until(controller, ({ values, interrupts }) => values.text === "inner sure? no" && interrupts.length === 0);
+    await controller.dispose();
+  },
+
+  async controllerStops() {
+    const { thread_id: threadId } = await client.threads.create();
+    const controller = new StreamController({ client, assistantId: "slow", threadId });
+    controller.activate();
+    await controller.hydrate(threadId);
+    const submitted = controller.submit({ steps: 1000 });
+    await until(controller, ({ values }) => values.done?.length > 0);
+    await controller.stop();
+    await submitted;
+    const { isLoading, error } = controller.rootStore.getSnapshot();
+    assert.deepEqual([isLoading, error], [false, undefined]);
+    const [{ run_id: runId }] = await client.runs.list(threadId);
+    await client.runs.join(threadId, runId);
+    assert.equal((await client.runs.get(threadId, runId)).status, "interrupted");
+    await controller.dispose();
   },
 
   async threadReconnect() {

@@ -19,7 +19,7 @@ async def announce(state: MessagesState) -> dict:
     write = get_stream_writer()
     write({"name": "progress", "payload": {"share": 0.5}})
     write("half of it")
-    call = {"name": "count", "args": {"upto": 2}, "id": "call-1", "type": "tool_call"}
+    call = {"name": "count", "args": {"upto": 2}, "id": f"call-{len(state['messages'])}", "type": "tool_call"}
     return {"messages": [AIMessage("counting", tool_calls=[call])]}
 
 
