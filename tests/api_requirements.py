@@ -312,6 +312,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     ),
     "js.thread_reconnect": R("JS", "A thread stream that is cut comes back, and nothing is shown twice."),
     "js.store": R("JS", "put, get, search, namespaces, delete."),
+    "js.crons": R("JS", "create, createForThread, update, search, count, delete."),
     # --- OpenAPI and errors
     "openapi.complete": R("OURS", "Every route has a tag, a summary and an example of its body; /docs shows them."),
     "openapi.examples_are_true": R("OURS", "Documented answers have the keys of real ones."),

@@ -87,6 +87,8 @@ class Settings:
         for name in ("max_concurrent_runs", "max_attempts", "stream_buffer_bytes", "max_body_bytes"):
             if getattr(self, name) < 1:
                 raise StartupError(f"{name.upper()} must be at least 1, not {getattr(self, name)}.")
+        if self.webhook_timeout_seconds <= 0:
+            raise StartupError(f"WEBHOOK_TIMEOUT_SECONDS must be more than 0, not {self.webhook_timeout_seconds:g}.")
         given = [bool(text) for text in (self.jwt_jwks_url, self.jwt_issuer, self.jwt_audience)]
         if any(given) and not all(given):
             raise StartupError("JWT_JWKS_URL, JWT_ISSUER and JWT_AUDIENCE go together; set all three or none.")

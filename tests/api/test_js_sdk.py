@@ -25,7 +25,7 @@ def sdk_folder() -> Path:
 
 @pytest.mark.timeout(INSTALL_SECONDS + 120)
 @requirement("js.streams", "js.wait", "js.interrupts", "js.reconnect", "js.threads", "js.assistants", "js.store")
-@requirement("js.thread_stream", "js.thread_socket", "js.thread_reconnect", "js.controller")
+@requirement("js.crons", "js.thread_stream", "js.thread_socket", "js.thread_reconnect", "js.controller")
 @pytest.mark.parametrize(
     "check",
     [
@@ -36,6 +36,7 @@ def sdk_folder() -> Path:
         "threads",
         "assistants",
         "store",
+        "crons",
         "threadStream",
         "threadSocket",
         "threadReconnect",

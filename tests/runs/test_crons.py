@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,64 +13,25 @@ from typing import Any
 
 import httpx
 import pytest
-from langgraph.graph import START, MessagesState, StateGraph
 
-from checkpoints import open_checkpointer, open_store
 from tests.acceptance.talking import wait_until
 from tests.api.waiting import until
 from tests.api_requirements import requirement
 from tests.processes import TRIAL_PROJECT, ServerProcess
+from tests.runs.engines import NOON, HeldClock, opened
 from tests.runs.test_crash_points import DYING, SOAK
 from threadkeep.callers import EVERYONE, Caller
 from threadkeep.clock import timestamp
-from threadkeep.config import Config, GraphSpec
-from threadkeep.config_values import Target
-from threadkeep.engine import Engine, open_engine
+from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.crons import following, payload_of
 from threadkeep.runs.run import Run
-from threadkeep.settings import Settings
 from threadkeep.storage.assistants import system_assistant_id
 from threadkeep.storage.crons import Cron, CronQuery
 from threadkeep.storage.threads import Thread, ThreadQuery
 
 EVERY_CRON = CronQuery()
-NOON = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
-
-
-class HeldClock:
-    def __init__(self) -> None:
-        self.moment = NOON + timedelta(seconds=1)
-        self.seconds = 0.0
-
-    def now(self) -> datetime:
-        return self.moment
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-
-@asynccontextmanager
-async def opened(tmp_path: Path, clock: HeldClock, gate: asyncio.Event | None = None) -> AsyncIterator[Engine]:
-    """A whole engine with one graph, which waits for the gate if there is one."""
-
-    async def answer(state: MessagesState) -> dict[str, Any]:
-        if gate is not None:
-            await gate.wait()
-        return {"messages": [("ai", "done")]}
-
-    graph = StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
-    config = Config(tmp_path, {"g": GraphSpec(Target("./g.py", "graph"))})
-    async with open_engine(
-        Settings(data_dir=tmp_path / "data", drain_seconds=0.1),
-        config,
-        {"g": graph},
-        open_saver=open_checkpointer,
-        open_store=open_store,
-        clock=clock,
-    ) as engine:
-        yield engine
 
 
 @pytest.fixture
@@ -246,6 +206,11 @@ def test_a_running_clock_fires_at_the_minute_and_not_only_when_somebody_looks(tm
             late = datetime.fromisoformat(run["created_at"]) - datetime.fromisoformat(made["next_run_date"])
             assert timedelta(0) <= late < timedelta(seconds=20), "it waited for something else than its time"
             print(f"fired {late.total_seconds() * 1000:.1f} ms late")  # noqa: T201 - shown with -s
+            # A clock that jumps while the server waits for something far away is noticed too.
+            yearly = http.post("/threads", json={}).json()["thread_id"]
+            made = http.post(f"/threads/{yearly}/runs/crons", json={**body, "schedule": "0 0 1 1 *"}).json()
+            ahead.write_text(ahead_to(datetime.fromisoformat(made["next_run_date"])))
+            assert first_run(http, yearly)["created_at"] >= made["next_run_date"]
     finally:
         if server.process is not None:
             server.kill()

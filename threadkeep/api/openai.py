@@ -7,6 +7,7 @@ asked something, the next message is the answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated, Any
@@ -40,8 +41,10 @@ _ALL = 10_000
 async def list_models(engine: EngineOf, caller: CallerOf) -> Response:
     """The assistants whose graph takes messages: system ones by their graph's name, others by their id."""
     found, _ = await engine.assistants.search(AssistantQuery(limit=_ALL, descending=False), caller)
-    chatting = [assistant for assistant in found if await _takes_messages(engine, assistant)]
-    return Json({"object": "list", "data": [_model(assistant) for assistant in chatting]})
+    # Gathered, because a factory may fail without a run's configuration: then its graph is no model, the rest are.
+    chatting = await asyncio.gather(*(_takes_messages(engine, one) for one in found), return_exceptions=True)
+    models = [_model(assistant) for assistant, chats in zip(found, chatting, strict=True) if chats is True]
+    return Json({"object": "list", "data": models})
 
 
 @router.get("/models/{model}")

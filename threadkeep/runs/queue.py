@@ -53,7 +53,7 @@ class QueueDepth:
 
 class RunQueue:
     def __init__(self, database: Database, *, on_end: Callable[[], None] = lambda: None) -> None:
-        """`on_end` is told when runs may have ended: their webhooks wait in the outbox then."""
+        """`on_end` is told when a run with a webhook may have ended: it waits in the outbox then."""
         self._database = database
         self._on_end = on_end
 
@@ -179,7 +179,8 @@ class RunQueue:
             return settled
 
         settled = await self._database.write(work)
-        self._on_end()
+        if run.kwargs.webhook is not None:
+            self._on_end()
         return settled
 
     async def request_cancel(self, run: Run, action: CancelAction, *, reason: str, now: str) -> RunStatus | None:

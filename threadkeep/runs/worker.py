@@ -50,6 +50,7 @@ class Worker:
         self._running: dict[str, _Running] = {}
         self._kept_off: dict[str, _Hold] = {}
         self._wanted = asyncio.Event()
+        self._looked_at = ""
         self.draining = False
 
     def wake(self) -> None:
@@ -105,10 +106,12 @@ class Worker:
     async def _fill(self) -> None:
         # With a limit on each graph, one at a time, so that a limit is known before the next run is chosen.
         step = 1 if self._settings.max_runs_per_graph else self._settings.max_concurrent_runs
+        self._looked_at = self._now()
         while not self.draining and (places := self._settings.max_concurrent_runs - len(self._running)) > 0:
             limit = min(places, step)
+            self._looked_at = self._now()
             claimed = await self._queue.claim(
-                now=self._now(), limit=limit, full_graphs=self._full_graphs(), other_than=list(self._kept_off)
+                now=self._looked_at, limit=limit, full_graphs=self._full_graphs(), other_than=list(self._kept_off)
             )
             for run in claimed:
                 self._start(run)
@@ -137,7 +140,8 @@ class Worker:
         self.wake()
 
     async def _seconds_to_wait(self) -> float:
-        due = await self._queue.next_due(now=self._now())
+        # From the last look on: what has become due since then has not been looked at.
+        due = await self._queue.next_due(now=self._looked_at)
         if due is None:
             return _LOOK_EVERY_SECONDS
         seconds = (datetime.fromisoformat(due) - self._clock.now()).total_seconds()

@@ -292,6 +292,23 @@ const checks = {
     await client.store.deleteItem(namespace, "k");
     assert.equal(await client.store.getItem(namespace, "k"), null);
   },
+
+  async crons() {
+    const metadata = { mark: crypto.randomUUID() };
+    const { thread_id } = await client.threads.create();
+    const asked = { schedule: "0 0 1 1 *", input: hi, metadata, timezone: "Asia/Tokyo" };
+    const made = await client.crons.create("echo", asked);
+    const bound = await client.crons.createForThread(thread_id, "echo", asked);
+    assert.equal(bound.thread_id, thread_id);
+    assert.deepEqual(made.payload.input, hi);
+    assert.equal((await client.crons.update(made.cron_id, { enabled: false })).next_run_date, null);
+    const found = await client.crons.search({ metadata, enabled: false });
+    assert.deepEqual(found.map((cron) => cron.cron_id), [made.cron_id]);
+    assert.equal(await client.crons.count({ metadata }), 2);
+    await client.crons.delete(made.cron_id);
+    await client.crons.delete(bound.cron_id);
+    assert.equal(await client.crons.count({ metadata }), 0);
+  },
 };
 
 await checks[name]();
