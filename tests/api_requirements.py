@@ -72,6 +72,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "store.index.changed": R("OURS", "Another embedding than the stored ones stops the start, and names `reindex`."),
     "store.embedding.fails": R("OURS", "An embedding that cannot be had is 503 in words, and nothing is stored."),
     "config.wrong": R("OURS", "A wrong value stops the start with its path and what is allowed."),
+    "config.store_path": R("REF", "store.path and checkpointer.path: an object, a function or a context manager."),
     "config.broken_graph": R("OURS", "Whatever importing a graph raises stops the start, with graph, file and line."),
     "config.serde": R("REF", "checkpointer.serde names the types that come back; others are plain data."),
     "config.warnings": R("OURS", "Keys without effect are named in the log.", "The reference drops them silently."),
@@ -92,6 +93,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "threads.ttl.enforced": R(
         "SDK", "What is past its ttl goes: the thread, or with keep_latest its past.", "The reference keeps it."
     ),
+    "threads.ttl.race": R("OURS", "A run that comes as its thread expires or is deleted is refused, or finished."),
     "threads.supersteps": R("SDK", "State to be born with, by values or commands as nodes; all of it or no thread."),
     "threads.update": R("SDK", "PATCH merges metadata; Prefer: return=minimal answers 204."),
     "threads.search": R("SDK", "By metadata (contained), status, ids; sorted and paged."),

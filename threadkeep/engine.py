@@ -205,6 +205,7 @@ def _wired(
             events=event_log.store,
             cleanup=cleanup,
             saver=saver,
+            worker=worker,
             clock=clock,
             settings=settings,
             ttl=config.checkpointer.ttl,

@@ -104,10 +104,10 @@ def serializer(serde: Serde) -> JsonPlusSerializer:
 
 
 async def _named(named: Any, kind: type[T], key: str, stack: AsyncExitStack) -> T:
-    made = named if isinstance(named, kind) else named() if callable(named) else named
-    if inspect.isawaitable(made):
-        made = await made
     try:
+        made = named if isinstance(named, kind) else named() if callable(named) else named
+        if inspect.isawaitable(made):
+            made = await made
         if isinstance(made, AbstractAsyncContextManager):
             made = await stack.enter_async_context(made)
         elif isinstance(made, AbstractContextManager):

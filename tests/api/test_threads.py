@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -209,6 +210,24 @@ async def test_a_deleted_thread_takes_its_running_run_and_its_state_along(sdk: S
     again = await sdk.threads.create(thread_id=key, graph_id="slow")
     assert again["values"] is None
     assert (await sdk.threads.get_state(key))["values"] == {}
+
+
+@requirement("threads.ttl.race")
+async def test_a_thread_that_is_deleted_while_runs_come_leaves_nothing_behind(sdk: Sdk, raw: httpx.AsyncClient) -> None:
+    key = (await sdk.threads.create())["thread_id"]
+    body = {"assistant_id": "slow", "input": {"steps": 50, "seconds": 0.02}}
+    asked = [asyncio.create_task(raw.post(f"/threads/{key}/runs", json=body)) for _ in range(10)]
+    await asked[0]
+    waiting = asyncio.create_task(raw.get(f"/threads/{key}/runs/{asked[0].result().json()['run_id']}/join"))
+    asked += [asyncio.create_task(raw.post(f"/threads/{key}/runs", json=body)) for _ in range(10)]
+    deleted = await raw.delete(f"/threads/{key}")
+    assert deleted.status_code == 204
+    assert {answer.status_code for answer in await asyncio.gather(*asked)} <= {200, 404, 409}
+    assert (await waiting).status_code in (200, 404)
+    assert (await raw.get(f"/threads/{key}")).status_code == 404
+    made = await sdk.threads.create(thread_id=key)
+    assert (await sdk.runs.list(key), await sdk.threads.get_history(key)) == ([], [])
+    assert made["values"] is None
 
 
 @requirement("threads.storage")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langgraph.graph import START, MessagesState, StateGraph
@@ -18,8 +19,8 @@ from threadkeep.callers import EVERYONE
 from threadkeep.config import Config, GraphSpec
 from threadkeep.config_values import Target
 from threadkeep.engine import Engine, open_engine
-from threadkeep.errors import NotFoundError
-from threadkeep.runs.accept import RunRequest
+from threadkeep.errors import ConflictError, NotFoundError
+from threadkeep.runs.accept import AcceptedRun, RunRequest
 from threadkeep.settings import Settings
 from threadkeep.storage_config import CheckpointerConfig, ThreadTtl
 
@@ -116,6 +117,36 @@ async def test_threads_are_swept_as_often_and_as_many_as_configured(tmp_path: Pa
             await engine.sweep.once()
             left.append(sum([await exists(engine, f"{THREAD}{number}") for number in range(5)]))
         assert left == [5, 3, 3, 1, 1]
+
+
+@requirement("threads.ttl.race")
+async def test_a_run_that_comes_as_its_thread_expires_is_refused_or_finished_never_lost(
+    tmp_path: Path, clock: HeldClock
+) -> None:
+    async with opened(tmp_path, clock, ThreadTtl("delete", 60.0)) as engine:
+        threads = [str(uuid4()) for _ in range(60)]
+        for thread_id in threads:
+            await run_on(engine, thread_id)
+        clock.pass_by(61)
+
+        async def again(thread_id: str) -> AcceptedRun | None:
+            while await exists(engine, threads[0]):  # noqa: ASYNC110 - until the sweep is under way, which tells nobody
+                await asyncio.sleep(0)
+            request = RunRequest("g", input={"messages": "again"})
+            try:
+                return await engine.acceptance.accept(request, EVERYONE, thread_id=thread_id, listen=True)
+            except (NotFoundError, ConflictError):
+                return None
+
+        async with asyncio.timeout(60):
+            _, *accepted = await asyncio.gather(engine.sweep.once(), *map(again, threads))
+            for run in filter(None, accepted):
+                assert run.events is not None
+                _ = [event async for event in run.events]
+                assert (await engine.queue.get(run.run.run_id, EVERYONE)).status == "success"
+        present = {thread_id for thread_id in threads if await exists(engine, thread_id)}
+        assert present == {run.run.thread_id for run in accepted if run is not None}
+        assert [thread_id for thread_id in set(threads) - present if await checkpoints_of(engine, thread_id)] == []
 
 
 async def test_a_thread_for_one_run_goes_with_it_whatever_is_configured(tmp_path: Path, clock: HeldClock) -> None:

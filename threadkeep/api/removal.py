@@ -26,8 +26,10 @@ async def stop_runs(engine: Engine, thread: Thread, caller: Caller) -> None:
 
 
 async def remove_thread(engine: Engine, thread: Thread, caller: Caller) -> None:
+    await engine.cleanup.decide_deletion(thread.thread_id)
     await stop_runs(engine, thread, caller)
-    await engine.cleanup.delete_thread(thread.thread_id)
+    async with engine.worker.keep_off(thread.thread_id):
+        await engine.cleanup.finish_thread(thread.thread_id)
 
 
 async def remove_run(engine: Engine, run: Run) -> None:
@@ -38,7 +40,7 @@ async def remove_run(engine: Engine, run: Run) -> None:
     async with engine.worker.keep_off(run.thread_id):
         newest = await engine.queue.list_runs(run.thread_id, EVERYONE, limit=1)
         await engine.queue.delete(run, now=engine.now())
-        await engine.cleanup.finish_thread(run.thread_id)
+        await engine.cleanup.undo_runs(run.thread_id)
         if newest and newest[0].run_id == run.run_id:
             await _settle(engine, run.thread_id)
 

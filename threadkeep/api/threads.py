@@ -18,7 +18,9 @@ from threadkeep.api.supersteps import create_with_state
 from threadkeep.api.thread_bytes import thread_bytes
 from threadkeep.api.thread_search import count_threads, search_threads
 from threadkeep.api.wire import thread_wire
+from threadkeep.callers import Caller
 from threadkeep.clock import new_uuid7
+from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.storage.intents import Intent
 from threadkeep.storage.threads import Thread, born_with, expiry
@@ -61,7 +63,7 @@ async def count(body: ThreadFilter, engine: EngineOf, caller: CallerOf) -> Respo
 
 @router.post("/prune", responses=documented({"pruned_count": 1}))
 async def prune_threads(body: ThreadPrune, engine: EngineOf, caller: CallerOf) -> Response:
-    """`delete` removes the threads, `keep_latest` their past. Unknown ids and busy threads. pasts are skipped."""
+    """`delete` removes the threads, `keep_latest` their past. Unknown ids and the pasts of busy threads are skipped."""
     if body.strategy == "keep_latest":
         engine.cleanup.require("aprune")
     pruned = 0
@@ -72,10 +74,8 @@ async def prune_threads(body: ThreadPrune, engine: EngineOf, caller: CallerOf) -
             continue
         if body.strategy == "delete":
             await remove_thread(engine, thread, caller)
-        elif thread.status == "busy":
+        elif not await _forget_past(engine, thread_id, caller):
             continue
-        else:
-            await engine.saver.aprune([thread_id], strategy="keep_latest")
         pruned += 1
     return Json({"pruned_count": pruned})
 
@@ -155,6 +155,15 @@ async def get_storage(thread_id: str, engine: EngineOf, caller: CallerOf) -> Res
     """Bytes that the thread's state takes in the checkpointer, by kind and by channel."""
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
     return Json(await thread_bytes(engine.saver, thread.thread_id))
+
+
+async def _forget_past(engine: Engine, thread_id: str, caller: Caller) -> bool:
+    """False, and nothing is done, when a run is on the thread."""
+    async with engine.worker.keep_off(thread_id):
+        if (await engine.threads.get(thread_id, caller)).status == "busy":
+            return False
+        await engine.saver.aprune([thread_id], strategy="keep_latest")
+        return True
 
 
 def _ttl(thread: Thread) -> dict[str, Any] | None:

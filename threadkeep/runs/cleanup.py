@@ -27,13 +27,19 @@ class Cleanup:
         return len(left)
 
     async def finish_thread(self, thread_id: str) -> None:
+        """Whatever was decided about the thread. Nothing runs on it if it is to go."""
         for intent in self._intents.open_ones(thread_id):
             await self._carry_out(intent)
 
-    async def delete_thread(self, thread_id: str) -> None:
-        """The thread with all that belongs to it: decided durably, then carried out in both files."""
+    async def undo_runs(self, thread_id: str) -> None:
+        """Only what was decided about runs of the thread: if it is to go itself, that is for whoever stops its runs."""
+        for intent in self._intents.open_ones(thread_id):
+            if intent.kind == "delete_run":
+                await self._carry_out(intent)
+
+    async def decide_deletion(self, thread_id: str) -> None:
+        """From here on no run is accepted on the thread, and `finish_thread`, or the next start, removes it."""
         await self._intents.add(Intent("delete_thread", thread_id))
-        await self.finish_thread(thread_id)
 
     def require(self, method: str) -> None:
         """`UnsupportedError` when the saver does not offer one of the optional methods of `BaseCheckpointSaver`."""

@@ -110,7 +110,7 @@ class Executor:
 
     async def _attempt(self, attempt: Attempt, control: RunControl) -> Ending:
         run = attempt.run
-        await self._cleanup.finish_thread(run.thread_id)
+        await self._cleanup.undo_runs(run.thread_id)
         if run.cancel is not None:
             return cancelled_ending(run.cancel)
         beginning = await self._beginning(attempt)
@@ -259,7 +259,8 @@ class Executor:
         if settled is None:
             self._log.close(stream, None)
             return ending
-        await self._when_stored(self._cleanup.finish_thread, run.thread_id)
+        finish = self._cleanup.finish_thread if run.kwargs.temporary else self._cleanup.undo_runs
+        await self._when_stored(finish, run.thread_id)
         stream.result = result_of(attempt, settled)
         stream.outcome = {**settled.outcome, "status": settled.status}
         self._log.close(stream, self._final(attempt, settled))

@@ -20,7 +20,7 @@ from threadkeep.runs.endings import end_pending, settle_if_idle, store_end
 from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.storage.database import Database, Row
-from threadkeep.storage.intents import Intent, add_intent
+from threadkeep.storage.intents import Intent, add_intent, deletion_decided
 from threadkeep.storage.metadata import visible
 from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread
 from threadkeep.streams.live import Event
@@ -317,6 +317,8 @@ def _find_by_key(connection: apsw.Connection, run: Run) -> Run | None:
 
 
 def _thread_for(connection: apsw.Connection, run: Run, caller: Caller, new_thread: Thread | None) -> Thread:
+    if deletion_decided(connection, run.thread_id):
+        raise ConflictError(f"Thread {run.thread_id} is being deleted.")
     try:
         return owned_thread(connection, run.thread_id, caller)
     except NotFoundError:

@@ -9,9 +9,11 @@ from typing import Any
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, timestamp
 from threadkeep.errors import ThreadkeepError
 from threadkeep.runs.cleanup import Cleanup, offers
+from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
 from threadkeep.storage.threads import Thread, Threads
 from threadkeep.storage_config import ThreadTtl
@@ -30,6 +32,7 @@ class Sweep:
         events: EventStore,
         cleanup: Cleanup,
         saver: BaseCheckpointSaver[Any],
+        worker: Worker,
         clock: Clock,
         settings: Settings,
         ttl: ThreadTtl,
@@ -38,6 +41,7 @@ class Sweep:
         self._events = events
         self._cleanup = cleanup
         self._saver = saver
+        self._worker = worker
         self._clock = clock
         self._settings = settings
         self._ttl = ttl
@@ -73,17 +77,22 @@ class Sweep:
             if not threads:
                 break
             for thread in threads:
-                await self._expire(thread)
+                await self._expire(thread, now)
             expired += len(threads)
         return expired
 
-    async def _expire(self, thread: Thread) -> None:
-        strategy = (thread.ttl or {}).get("strategy", "delete")
-        if strategy == "keep_latest" and offers(self._saver, "aprune"):
-            await self._saver.aprune([thread.thread_id], strategy="keep_latest")
-            await self._threads.postpone_expiry(thread.thread_id)
-        elif strategy == "keep_latest":
-            log.warning("ttl_not_enforced", thread_id=thread.thread_id, reason="the checkpointer has no `aprune`")
-            await self._threads.postpone_expiry(thread.thread_id)
+    async def _expire(self, thread: Thread, now: str) -> None:
+        async with self._worker.keep_off(thread.thread_id):
+            if (thread.ttl or {}).get("strategy") == "keep_latest":
+                await self._prune(thread.thread_id)
+            elif await self._threads.decide_expiry(thread.thread_id, now=now):
+                await self._cleanup.finish_thread(thread.thread_id)
+
+    async def _prune(self, thread_id: str) -> None:
+        if (await self._threads.get(thread_id, EVERYONE)).status == "busy":
+            return
+        if offers(self._saver, "aprune"):
+            await self._saver.aprune([thread_id], strategy="keep_latest")
         else:
-            await self._cleanup.delete_thread(thread.thread_id)
+            log.warning("ttl_not_enforced", thread_id=thread_id, reason="the checkpointer has no `aprune`")
+        await self._threads.postpone_expiry(thread_id)

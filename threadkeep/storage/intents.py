@@ -58,6 +58,12 @@ def add_intent(connection: apsw.Connection, intent: Intent) -> int:
     return connection.last_insert_rowid()
 
 
+def deletion_decided(connection: apsw.Connection, thread_id: str) -> bool:
+    """Whether the thread is about to go, with everything on it."""
+    query = "SELECT 1 FROM intents WHERE kind = 'delete_thread' AND thread_id = ?"
+    return connection.execute(query, (thread_id,)).fetchone() is not None
+
+
 def strike_out(connection: apsw.Connection, intent_id: int) -> None:
     """It was not to be: what it would have undone is there to stay."""
     connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent_id,))

@@ -14,7 +14,7 @@ from threadkeep.callers import Caller
 from threadkeep.clock import timestamp
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.storage.database import Database, Row
-from threadkeep.storage.intents import strike_out
+from threadkeep.storage.intents import Intent, add_intent, strike_out
 from threadkeep.storage.metadata import containment, store_leaves, visible
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
@@ -167,6 +167,18 @@ class Threads:
             (now, limit),
         )
         return [_thread(row) for row in rows]
+
+    async def decide_expiry(self, thread_id: str, *, now: str) -> bool:
+        """Decide that an expired thread goes, unless a run came or its time was changed meanwhile: then False."""
+
+        def work(connection: apsw.Connection) -> bool:
+            query = "SELECT 1 FROM threads WHERE thread_id = ? AND expires_at <= ? AND status != 'busy'"
+            if connection.execute(query, (thread_id, now)).fetchone() is None:
+                return False
+            add_intent(connection, Intent("delete_thread", thread_id))
+            return True
+
+        return await self._database.write(work)
 
     async def postpone_expiry(self, thread_id: str) -> None:
         """What a pruned thread keeps does not expire; the next change of its state starts its time anew."""
