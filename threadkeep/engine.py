@@ -71,6 +71,7 @@ class Engine:
     crons: Crons
     cron_timer: CronTimer
     webhooks: WebhookSender
+    outbox: Outbox
     sweep: Sweep
     values: Values
     intents: Intents
@@ -148,7 +149,8 @@ def _wired(
     threads = Threads(database)
     metrics = Metrics()
     targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)
-    webhooks = WebhookSender(Outbox(database), targets, metrics, clock, settings)
+    outbox = Outbox(database)
+    webhooks = WebhookSender(outbox, targets, metrics, clock, settings)
     queue = RunQueue(database, on_end=webhooks.wake)
     values = Values(queue, graphs, saver)
     event_log = EventLog(EventStore(database), values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
@@ -199,6 +201,7 @@ def _wired(
         crons=crons,
         cron_timer=CronTimer(crons, acceptance, clock),
         webhooks=webhooks,
+        outbox=outbox,
         values=values,
         sweep=Sweep(
             threads=threads,

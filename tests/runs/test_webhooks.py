@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import apsw
 import httpx
 import pytest
 
@@ -169,6 +170,29 @@ def test_a_target_that_wants_no_more_or_never_answers_is_given_up_at_last(tmp_pa
         wait_until(lambda: server.log.count("webhook_given_up") == 2, what="giving up in the end")
         assert (len(target.at("/gone")), len(target.at("/broken")) >= 2) == (1, True)
         assert 'threadkeep_webhooks_total{outcome="given_up"} 2.0' in http.get("/metrics").text
+
+
+@requirement("webhooks.delivery")
+def test_an_erased_users_webhooks_are_told_to_nobody(tmp_path: Path) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
+        server = ServerProcess(tmp_path / "data", TRIAL_PROJECT, TRUSTING).start()
+        try:
+            with server.client() as http:
+                for user in ("ada", "bob"):
+                    thread_id = http.post("/chat", json={"message": "hi", "user_id": user}).json()["thread_id"]
+                    wait = f"/threads/{thread_id}/runs/wait"
+                    http.post(wait, json={**ECHO, "webhook": url + user}).raise_for_status()
+                wait_until(lambda: server.log.count("webhook_failed") >= 2, what="both to wait")
+                http.delete("/users/ada").raise_for_status()
+            server.stop()
+        finally:
+            if server.process is not None:
+                server.kill()
+    connection = apsw.Connection(str(server.data_dir / "server.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    assert connection.execute("SELECT url FROM outbox").fetchall() == [(f"{url}bob",)]
+    connection.close()
 
 
 @requirement("webhooks.blocked")

@@ -50,8 +50,8 @@ async def allowed(engine: Engine, caller: Caller, action: str, **value: Any) -> 
 async def erase_user(engine: Engine, user_id: str, caller: Caller, namespaces: Sequence[Namespace]) -> dict[str, int]:
     """Delete a user's threads (with runs, checkpoints and events), crons, assistants and store items; how many of each.
 
-    `namespaces` are where the graphs keep what they know of a person. Can be repeated: what a crash leaves, the next
-    call takes.
+    Webhooks that were still to tell of their runs go too. `namespaces` are where the graphs keep what they know of a
+    person. Can be repeated: what a crash leaves, the next call takes.
     """
     threads = await _erase_threads(engine, ThreadQuery(user_id=user_id, limit=_AT_ONCE), caller)
     crons = assistants = 0
@@ -64,6 +64,7 @@ async def erase_user(engine: Engine, user_id: str, caller: Caller, namespaces: S
             if assistant.owner is not None:
                 await engine.assistants.delete(assistant.assistant_id, caller)
                 assistants += 1
+        await engine.outbox.forget_owner(caller.owner)
     store = engine.graphs.store_of(caller.owner)
     whole = store is not engine.store
     items = 0
@@ -77,6 +78,7 @@ async def _erase_threads(engine: Engine, query: ThreadQuery, caller: Caller) -> 
     while threads := await engine.threads.search(query, caller):
         for thread in threads:
             await remove_thread(engine, thread, caller)
+            await engine.outbox.forget_thread(thread.thread_id)
         erased += len(threads)
     return erased
 

@@ -65,6 +65,20 @@ class Outbox:
 
         await self._database.write(work)
 
+    async def forget_thread(self, thread_id: str) -> None:
+        """Whatever waits of a thread's runs is not to be told any more."""
+        await self._forget("json_extract(CAST(payload AS TEXT), '$.thread_id') = ?", thread_id)
+
+    async def forget_owner(self, owner: str) -> None:
+        """The same of everything an owner's runs had to tell."""
+        await self._forget("owner = ?", owner)
+
+    async def _forget(self, condition: str, value: str) -> None:
+        def work(connection: apsw.Connection) -> None:
+            connection.execute(f"DELETE FROM outbox WHERE {condition}", (value,))
+
+        await self._database.write(work)
+
 
 def add_webhook(connection: apsw.Connection, webhook: Webhook) -> None:
     connection.execute(
