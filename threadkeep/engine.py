@@ -28,6 +28,7 @@ from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.crons import CronTimer
 from threadkeep.runs.execute import Executor
 from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.sweep import Sweep
 from threadkeep.runs.values import Values
 from threadkeep.runs.webhook_targets import WebhookTargets
@@ -151,7 +152,8 @@ def _wired(
     targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)
     outbox = Outbox(database)
     webhooks = WebhookSender(outbox, targets, metrics, clock, settings)
-    queue = RunQueue(database, on_end=webhooks.wake)
+    quotas = _quotas(settings)
+    queue = RunQueue(database, on_end=webhooks.wake, quotas=quotas)
     values = Values(queue, graphs, saver)
     event_log = EventLog(EventStore(database), values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
     assistants = Assistants(database)
@@ -178,6 +180,7 @@ def _wired(
         cleanup=cleanup,
         webhooks=targets,
         clock=clock,
+        quotas=quotas,
         thread_ttl=config.checkpointer.ttl.for_new_threads(),
     )
     crons = Crons(database)
@@ -228,6 +231,17 @@ def _gate(settings: Settings, config: Config, database: Database, clock: Clock) 
         keys=ApiKeys(database) if settings.api_keys else None,
         tokens=tokens,
         handlers=None if config.auth is None else Handlers(load_target(config.auth, config.folder, "auth.path")),
+    )
+
+
+def _quotas(settings: Settings) -> Quotas:
+    return Quotas(
+        active_runs=settings.max_active_runs,
+        active_runs_per_user=settings.max_active_runs_per_user,
+        tokens_per_day=settings.tokens_per_day,
+        tokens_per_day_per_user=settings.tokens_per_day_per_user,
+        thread_bytes=settings.max_thread_bytes,
+        recursion_limit=settings.max_recursion_limit,
     )
 
 

@@ -10,6 +10,8 @@ message, so raising one without words still says something true.
     ├── UnauthorizedError     who asks is not known
     ├── ForbiddenError        who asks is known, and may not do this
     ├── ConflictError         the resource is in a state that forbids this
+    ├── TooLargeError         more than may be kept or taken
+    ├── LimitedError          more than this caller may have at the moment
     ├── UnsupportedError      the configured saver or store cannot do this
     ├── UnavailableError      not now: draining, locked, read-only
     │   └── StorageFullError  the disk is full
@@ -51,6 +53,18 @@ class ForbiddenError(ThreadkeepError):
 
 class ConflictError(ThreadkeepError):
     """Conflict with the present state of the resource."""
+
+
+class TooLargeError(ThreadkeepError):
+    """This is larger than may be."""
+
+
+class LimitedError(ThreadkeepError):
+    """Too many requests."""
+
+    def __init__(self, message: str | None = None, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnsupportedError(ThreadkeepError):

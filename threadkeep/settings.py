@@ -40,6 +40,24 @@ class Settings:
         "host names clients may use, comma separated (default: loopback names, or any if not loopback)",
     )
     studio: bool = _setting(True, "STUDIO", "0: LangGraph Studio's web origin is not let in")
+    rate_limit: str = _setting("", "RATE_LIMIT", "requests of one user, such as `300/minute` or `10/second;1000/hour`")
+    global_rate_limit: str = _setting("", "GLOBAL_RATE_LIMIT", "the same of all users together")
+    max_connections_per_user: int = _setting(
+        0, "MAX_CONNECTIONS_PER_USER", "requests, streams and sockets of one user open at once (0: no limit)"
+    )
+    max_connections: int = _setting(0, "MAX_CONNECTIONS", "the same of all users together (0: no limit)")
+    max_active_runs_per_user: int = _setting(
+        0, "MAX_ACTIVE_RUNS_PER_USER", "runs of one user that wait or execute (0: no limit)"
+    )
+    max_active_runs: int = _setting(0, "MAX_ACTIVE_RUNS", "the same of all users together (0: no limit)")
+    tokens_per_day_per_user: int = _setting(
+        0, "TOKENS_PER_DAY_PER_USER", "no further run of a user who has used so many today, UTC (0: no limit)"
+    )
+    tokens_per_day: int = _setting(0, "TOKENS_PER_DAY", "the same of all users together (0: no limit)")
+    max_thread_bytes: int = _setting(0, "MAX_THREAD_BYTES", "no further run on a thread that stores more (0: no limit)")
+    max_recursion_limit: int = _setting(
+        10_000, "MAX_RECURSION_LIMIT", "the most super-steps that a run may ask for (0: no limit)"
+    )
     max_concurrent_runs: int = _setting(64, "MAX_CONCURRENT_RUNS", "runs that execute at the same time")
     max_runs_per_graph: int = _setting(0, "MAX_RUNS_PER_GRAPH", "of these, at most so many of one graph (0: no limit)")
     run_timeout_seconds: float = _setting(3600.0, "RUN_TIMEOUT_SECONDS", "a run that takes longer ends as `timeout`")

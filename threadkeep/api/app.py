@@ -23,6 +23,7 @@ from threadkeep.api import (
     thread_stream,
     threads,
 )
+from threadkeep.api.admission import Admission
 from threadkeep.api.auth import AuthGate
 from threadkeep.api.custom_app import CustomApp, load_custom_app
 from threadkeep.api.errors import LastResort, install_error_handlers
@@ -83,11 +84,12 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     install_error_handlers(app)
     # The last one added is the outermost.
     policy = origin_policy(settings, config.cors)
+    admission = Admission(settings)
     if custom is not None and config.http.custom_route_auth:
         app.add_middleware(CustomApp, custom=custom, state=custom_state)
-        app.add_middleware(AuthGate)
+        app.add_middleware(AuthGate, admission=admission)
     else:
-        app.add_middleware(AuthGate)
+        app.add_middleware(AuthGate, admission=admission)
         if custom is not None:
             app.add_middleware(CustomApp, custom=custom, state=custom_state)
     app.add_middleware(LastResort)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +13,13 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from threadkeep.api.actions import Access, Action, Rule, is_open
+from threadkeep.api.admission import Admission
 from threadkeep.api.errors import status_of
 from threadkeep.api.responses import Json
 from threadkeep.auth.gate import Gate
 from threadkeep.callers import ADMIN, EVERYONE, Caller
 from threadkeep.engine import Engine
-from threadkeep.errors import ForbiddenError, ThreadkeepError, UnauthorizedError, UnavailableError
+from threadkeep.errors import ForbiddenError, LimitedError, ThreadkeepError, UnauthorizedError, UnavailableError
 
 CALLER = "threadkeep.caller"
 _NAMESPACES = ("namespace", "namespace_prefix", "prefix")
@@ -26,17 +28,37 @@ _NAMESPACES = ("namespace", "namespace_prefix", "prefix")
 class AuthGate:
     """ASGI middleware: finds out who asks. Who is nobody gets no further than the routes that are open to all."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission) -> None:
         self._app = app
+        self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] in ("http", "websocket") and gate_of(scope).on and not is_open(scope):
+        if scope["type"] not in ("http", "websocket") or is_open(scope):
+            await self._app(scope, receive, send)
+            return
+        address = (scope.get("client") or ("?",))[0]
+        with ExitStack() as place:
             try:
-                scope[CALLER] = await gate_of(scope).identify(HTTPConnection(scope))
+                caller = await self._identified(scope, address)
+                who = caller.identity or address
+                await self._admission.count(who)
+                place.enter_context(self._admission.connected(who))
             except ThreadkeepError as error:
                 await _refuse(error, scope, receive, send)
                 return
-        await self._app(scope, receive, send)
+            await self._app(scope, receive, send)
+
+    async def _identified(self, scope: Scope, address: str) -> Caller:
+        gate = gate_of(scope)
+        if not gate.on:
+            return EVERYONE
+        try:
+            scope[CALLER] = await gate.identify(HTTPConnection(scope))
+        except UnauthorizedError:
+            await self._admission.count(f"wrong credentials from {address}")
+            raise
+        caller: Caller = scope[CALLER]
+        return caller
 
 
 async def _refuse(error: ThreadkeepError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +66,7 @@ async def _refuse(error: ThreadkeepError, scope: Scope, receive: Receive, send: 
         await send({"type": "websocket.close", "code": 4401, "reason": str(error)[:120]})
         return
     headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | LimitedError):
         headers["retry-after"] = str(error.retry_after_seconds)
     await Json({"detail": str(error)}, status_of(error), headers=headers)(scope, receive, send)
 

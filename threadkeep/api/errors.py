@@ -24,9 +24,11 @@ from threadkeep.errors import (
     CorruptError,
     ForbiddenError,
     InvalidError,
+    LimitedError,
     NotFoundError,
     StorageFullError,
     ThreadkeepError,
+    TooLargeError,
     UnauthorizedError,
     UnavailableError,
     UnsupportedError,
@@ -46,7 +48,9 @@ STATUS: dict[type[ThreadkeepError], int] = {
     NotFoundError: 404,
     ConflictError: 409,
     GapError: 410,
+    TooLargeError: 413,
     InvalidError: 422,
+    LimitedError: 429,
     UnsupportedError: 501,
     UnavailableError: 503,
     StorageFullError: 507,
@@ -68,7 +72,7 @@ def install_error_handlers(app: FastAPI) -> None:
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ThreadkeepError)
     headers = {}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | LimitedError):
         headers["retry-after"] = str(error.retry_after_seconds)
     return _told(request, str(error), status_of(error), headers)
 

@@ -23,6 +23,7 @@ from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.run import CancelAction, Durability, MultitaskStrategy, Run, RunKwargs
 from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.runs.worker import Worker
@@ -88,6 +89,7 @@ class Acceptance:
         cleanup: Cleanup,
         webhooks: WebhookTargets,
         clock: Clock,
+        quotas: Quotas,
         thread_ttl: dict[str, Any] | None = None,
     ) -> None:
         self._assistants = assistants
@@ -99,6 +101,7 @@ class Acceptance:
         self._cleanup = cleanup
         self._webhooks = webhooks
         self._clock = clock
+        self._quotas = quotas
         self.thread_ttl = thread_ttl
         """The time to live of threads that are made without one of their own."""
         self.feeds = ThreadFeeds()
@@ -248,6 +251,9 @@ class Acceptance:
         """Whatever would make the run fail before its first node is refused here."""
         if request.after_seconds < 0:
             raise InvalidError("after_seconds must not be negative.")
+        self._quotas.check_recursion(run.kwargs.config.get("recursion_limit"))
+        if self._quotas.thread_bytes and (stored := getattr(self._saver, "athread_bytes", None)) is not None:
+            self._quotas.check_thread(sum((await stored(run.thread_id)).values()))
         await self._check_graph(request, run)
         checkpoint_id = run.kwargs.config.get("configurable", {}).get("checkpoint_id")
         if checkpoint_id is not None:

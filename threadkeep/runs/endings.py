@@ -9,6 +9,7 @@ import apsw
 
 from threadkeep import json
 from threadkeep.clock import new_uuid7, timestamp
+from threadkeep.runs.quotas import count_tokens
 from threadkeep.runs.records import COLUMNS, run_from
 from threadkeep.runs.run import Ending, Run
 from threadkeep.runs.wire import run_wire
@@ -60,6 +61,7 @@ def store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, f
             close_events(connection, run.run_id, final)
     _settle_thread(connection, run, ending, now)
     _tell(connection, run, ending, now)
+    count_tokens(connection, run, int((ending.outcome.get("usage") or {}).get("total_tokens") or 0), now=now)
     count_interaction(
         connection,
         graph_id=run.graph_id,

@@ -17,6 +17,7 @@ from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.endings import end_pending, settle_if_idle, store_end
+from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.storage.database import Database, Row
@@ -52,10 +53,13 @@ class QueueDepth:
 
 
 class RunQueue:
-    def __init__(self, database: Database, *, on_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, database: Database, *, on_end: Callable[[], None] = lambda: None, quotas: Quotas | None = None
+    ) -> None:
         """`on_end` is told when a run with a webhook may have ended: it waits in the outbox then."""
         self._database = database
         self._on_end = on_end
+        self._quotas = quotas or Quotas()
 
     async def enqueue(
         self,
@@ -72,7 +76,8 @@ class RunQueue:
         cut, and only after that may anybody be told.
         `new_thread` is made when the thread does not exist yet. A known idempotency key gives the run it made before.
         What `together_with` does is part of the transaction.
-        Raises `NotFoundError` for a thread that is not there or not the caller's, `ConflictError` for `reject`.
+        Raises `NotFoundError` for a thread that is not there or not the caller's, `ConflictError` for `reject`,
+        `LimitedError` for one run too many.
         """
 
         def work(connection: apsw.Connection) -> Accepted:
@@ -82,6 +87,7 @@ class RunQueue:
                 together_with(connection)
             thread = _thread_for(connection, run, caller, new_thread)
             to_stop = _make_way(connection, run)
+            self._quotas.require_room(connection, run)
             insert_run(connection, run)
             stamp = {"graph_id": run.graph_id, "assistant_id": run.assistant_id}
             merge_metadata(connection, thread, stamp)
