@@ -206,3 +206,14 @@ async def test_a_clock_that_jumps_back_changes_no_order(queue: RunQueue) -> None
     earlier = (await enqueue(queue, "t", created_at=NOW, due_at=NOW)).run
     assert await claimed_ids(queue) == [later.run_id]
     assert [run.run_id for run in await queue.list_runs("t", EVERYONE)] == [earlier.run_id, later.run_id]
+
+
+async def test_a_place_in_the_order_is_never_given_again(queue: RunQueue) -> None:
+    first, second = [(await enqueue(queue, "t")).run for _ in range(2)]
+    place = queue.sequence(second.run_id)
+    for run in (second, first):
+        await queue.delete(run, now=NOW)
+    assert queue.newest_sequence() == place
+    third = (await enqueue(queue, "t")).run
+    assert place is not None
+    assert queue.sequence(third.run_id) == place + 1 == queue.newest_sequence()

@@ -88,15 +88,28 @@ def _blocks(message: Mapping[str, Any], role: str, *, whole: bool) -> Iterator[t
         content = message.get("content")
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
     else:
-        kind = AIMessage if whole else AIMessageChunk
-        rebuilt = kind(**{name: value for name, value in message.items() if name in kind.model_fields})
-        blocks = [dict(block) for block in rebuilt.content_blocks]
-        if whole:
-            blocks += [{"error": None, **call, "type": "invalid_tool_call"} for call in rebuilt.invalid_tool_calls]
+        blocks = _said_whole(message) if whole else _said_so_far(message)
     for position, block in enumerate(blocks):
         if isinstance(block, dict):
             index = block.get("index")
             yield (block.get("type"), position) if index is None else index, block
+
+
+def _said_whole(message: Mapping[str, Any]) -> list[Any]:
+    rebuilt = AIMessage(**{name: value for name, value in message.items() if name in AIMessage.model_fields})
+    wrong = [{"error": None, **call, "type": "invalid_tool_call"} for call in rebuilt.invalid_tool_calls]
+    return [*rebuilt.content_blocks, *wrong]
+
+
+def _said_so_far(message: Mapping[str, Any]) -> list[Any]:
+    fields = AIMessageChunk.model_fields
+    rebuilt = AIMessageChunk(**{name: value for name, value in message.items() if name in fields})
+    blocks: list[Any] = list(rebuilt.content_blocks)
+    if not isinstance(rebuilt.content, str):
+        return blocks
+    # Beside text, LangChain makes whole calls of what are only pieces of them.
+    calls = [{**call, "type": "tool_call_chunk"} for call in rebuilt.tool_call_chunks]
+    return [*(block for block in blocks if "tool_call" not in block["type"]), *calls]
 
 
 def _grown(growing: _Growing, place: Any, block: Data) -> Iterator[Data]:

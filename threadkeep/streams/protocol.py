@@ -79,6 +79,10 @@ class RunEvents:
         held, held_at, self._held, self._held_at = self._held, self._held_at, [], None
         # Clients expect a checkpoint before the values it holds; LangGraph tells of it right after them.
         found = [*found, *held] if mode in ("checkpoints", CHECKPOINT_IDS) and held_at == namespace else [*held, *found]
+        if mode == END:
+            # Counted from its end: what not every reader looks at comes first.
+            broken = [draft for draft in found if draft.channel == "messages"]
+            found = [*broken, *(draft for draft in found if draft.channel != "messages")]
         if mode == "values" and self._facts.pairs_values:
             keep = len(held)
             self._held, self._held_at, found = found[keep:], namespace, found[:keep]
@@ -92,7 +96,7 @@ class RunEvents:
         skipped = EVENTS_A_FRAME - len(drafts) if over else -surplus
         for place, draft in enumerate(drafts):
             seq = base + max(place + skipped, 0)
-            shared = place < surplus
+            shared = 0 < surplus >= place
             since = self._wanted.since
             if not self._wanted.matches(draft.channel, draft.namespace):
                 continue
