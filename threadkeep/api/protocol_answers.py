@@ -7,7 +7,15 @@ from typing import Any
 
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
-from threadkeep.errors import ConflictError, InvalidError, NotFoundError, ThreadkeepError, UnsupportedError
+from threadkeep.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    ThreadkeepError,
+    UnauthorizedError,
+    UnsupportedError,
+)
 from threadkeep.storage.threads import Thread
 
 
@@ -40,6 +48,8 @@ _CODES: dict[type[ThreadkeepError], str] = {
     InvalidError: "invalid_argument",
     NotFoundError: "invalid_argument",
     ConflictError: "invalid_argument",
+    UnauthorizedError: "permission_denied",
+    ForbiddenError: "permission_denied",
     UnsupportedError: "not_supported",
     ThreadkeepError: "unknown_error",
 }

@@ -23,7 +23,7 @@ async def engine_of(connection: HTTPConnection) -> Engine:
 
 EngineOf = Annotated[Engine, Depends(engine_of)]
 CallerOf = Annotated[Caller, Depends(watcher_of)]
-"""Given by the route, which asks the gate first; a WebSocket has no route of ours, and may read."""
+"""Given by the route, which asks the gate first."""
 
 
 def uuid_of(kind: str, text: str) -> str:

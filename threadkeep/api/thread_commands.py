@@ -106,7 +106,7 @@ async def answer_command(on: OnThread, command: CommandEnvelope) -> dict[str, An
         handler = _HANDLERS.get(command.method)
         if handler is None:
             raise RefusedError("unknown_command", f"{command.method!r} does not exist; use {', '.join(_HANDLERS)}.")
-        answer = await handler(await _allowed(on, command), command.params)
+        answer = await handler(*await _allowed(on, command))
     except UnavailableError:
         raise
     except ValidationError as error:
@@ -116,12 +116,13 @@ async def answer_command(on: OnThread, command: CommandEnvelope) -> dict[str, An
     return success(command.id, answer)
 
 
-async def _allowed(on: OnThread, command: CommandEnvelope) -> OnThread:
-    """The same place, seen as the gate allows this command: reading the thread was allowed before."""
+async def _allowed(on: OnThread, command: CommandEnvelope) -> tuple[OnThread, dict[str, Any]]:
+    """The same place and parameters as the gate allows this command; reading the thread was allowed before."""
     if command.method not in _STARTING:
-        return on
+        return on, command.params
     value = {"metadata": {}, **command.params, "thread_id": on.thread_id}
-    return replace(on, caller=await on.engine.gate.allow(on.caller, "threads", "create_run", value))
+    caller = await on.engine.gate.allow(on.caller, "threads", "create_run", value)
+    return replace(on, caller=caller), {**command.params, "metadata": value["metadata"]}
 
 
 def success(command_id: int, answer: Answer) -> dict[str, Any]:

@@ -17,9 +17,10 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, ValidationError
 
 from threadkeep import json
+from threadkeep.api.auth import watcher_of
 from threadkeep.api.errors import status_of, words_of
 from threadkeep.api.protocol_answers import Answer, OnThread, RefusedError, code_of
-from threadkeep.api.requests import CallerOf, EngineOf
+from threadkeep.api.requests import EngineOf
 from threadkeep.api.schemas import Body
 from threadkeep.api.thread_commands import CommandEnvelope, answer_command, refusal, success
 from threadkeep.api.thread_events import (
@@ -55,9 +56,10 @@ class ReconnectParams(Body):
 
 
 @router.websocket("/threads/{thread_id}/stream/events")
-async def thread_socket(socket: WebSocket, thread_id: str, engine: EngineOf, caller: CallerOf) -> None:
+async def thread_socket(socket: WebSocket, thread_id: str, engine: EngineOf) -> None:
     await socket.accept()
     try:
+        caller = await watcher_of(socket)
         thread_id = await watched_thread(engine, thread_id, caller)
     except ThreadkeepError as error:
         await socket.close(_STATUS_CODES + status_of(error), str(error)[:120])
@@ -128,6 +130,7 @@ class _Session:
             await self._say(refusal(None, "invalid_argument", words_of(error.errors())))
             return
         try:
+            await self._on.engine.gate.identify(self._socket)  # a key may have been revoked meanwhile
             match command.method:
                 case "subscription.subscribe":
                     await self._subscribe(command)
