@@ -346,6 +346,9 @@ REQUIREMENTS: dict[str, Requirement] = {
     "protocol.replay": R(
         "JS", "A reader gets all that is kept, or what comes after `since`: the same events with the same ids, once."
     ),
+    "protocol.tasks": R(
+        "OURS", "A task's input of more than 32,000 bytes is left out, with its size; all else is there."
+    ),
     "protocol.filter": R("SDK", "Channels, custom:<name>, namespaces and depth; a channel that does not exist is 400."),
     "protocol.older_runs": R(
         "OURS", "Runs started by other routes show what they streamed, or at least their questions and their end."

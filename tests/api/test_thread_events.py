@@ -81,6 +81,15 @@ async def test_whoever_comes_back_anywhere_gets_the_same_events_once(raw: httpx.
     assert [frame.data["params"]["data"]["event"] for frame in ends] == ["running", "completed"] * 2
 
 
+@requirement("protocol.tasks")
+async def test_a_tasks_input_is_shown_unless_it_is_very_large(raw: httpx.AsyncClient) -> None:
+    for size, shown in ((10, True), (40_000, False)):
+        thread_id, _ = await ran(raw, "steps", {"note": "x" * size})
+        found = await events(raw, thread_id, channels=["tasks", "lifecycle"])
+        begun = next(frame.data["params"]["data"] for frame in found if frame.event == "tasks")
+        assert (begun["input"] is not None, begun.get("input_bytes_left_out", 0) > size) == (shown, not shown)
+
+
 @requirement("protocol.filter")
 async def test_a_reader_gets_the_channels_namespaces_and_depth_it_asked_for(raw: httpx.AsyncClient) -> None:
     thread_id, _ = await ran(raw, "nested", {"text": "plain"})

@@ -12,6 +12,7 @@ from typing import Any
 from langchain_core.messages import AIMessageChunk, BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langgraph.types import Interrupt
 
+from threadkeep import json
 from threadkeep.streams.lifecycle import Lifecycle
 
 STREAM_MODES = (
@@ -30,6 +31,8 @@ STREAM_MODES = (
 
 CHECKPOINT_IDS = "checkpoint_ids"
 """A mode of our own, for runs of the thread protocol: of each checkpoint only where it stands in the history."""
+
+_TASK_INPUT_BYTES = 32_000
 
 Frame = tuple[str, Any]
 
@@ -84,13 +87,14 @@ class Frames:
             case _:
                 return {"event": "on_tool_event", **called, "data": data.get("delta")}
 
-    @staticmethod
-    def _payload(mode: str, data: Any, part: Mapping[str, Any]) -> Any:
+    def _payload(self, mode: str, data: Any, part: Mapping[str, Any]) -> Any:
         match mode:
             case "values" if part.get("interrupts"):
                 return {**_mapping(data), "__interrupt__": [full_interrupt(item) for item in part["interrupts"]]}
             case "updates" if isinstance(data, Mapping) and "__interrupt__" in data:
                 return {**data, "__interrupt__": [full_interrupt(item) for item in data["__interrupt__"]]}
+            case "tasks" if "input" in data and CHECKPOINT_IDS in self._asked:
+                return _light_task(data)
             case "tasks" if "interrupts" in data:
                 return {**data, "interrupts": [interrupt_record(item) for item in data["interrupts"]]}
             case "checkpoints" | "debug":
@@ -118,6 +122,12 @@ class Frames:
         if isinstance(message, AIMessageChunk) and message.chunk_position == "last":
             # The whole message needs no growing any more; its key stays, so that metadata is not sent twice.
             self._growing[key] = message.model_copy(update={"content": "", "tool_call_chunks": []})
+
+
+def _light_task(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A task that begins. Its input may be the whole state, which would be stored anew with each task of every run."""
+    size = len(json.dumps(data["input"]))
+    return dict(data) if size <= _TASK_INPUT_BYTES else {**data, "input": None, "input_bytes_left_out": size}
 
 
 def checkpoint_ids(data: Mapping[str, Any]) -> dict[str, Any]:
