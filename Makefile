@@ -36,11 +36,12 @@ dev: $(VENV)/.runtime  ## the same, restarted on every change of a source file; 
 test: $(VENV)/.dev  ## set up and run every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: $(VENV)/.dev  ## format, lint, types and import rules; runs no test
+check: $(VENV)/.dev  ## format, lint, types, import rules and bandit; runs no test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/bandit --quiet --configfile pyproject.toml --recursive threadkeep checkpoints graphs nodes server.py
 
 format: $(VENV)/.dev  ## rewrite the sources in the house format
 	@$(BIN)/ruff check --fix-only --quiet .
