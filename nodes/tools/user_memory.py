@@ -2,7 +2,8 @@
 
 Items lie under `("users", <user>, "preferences")` and `("users", <user>, "notes")`, where `<user>` is the run's user
 id percent-encoded, so that any id makes one label and no two ids share one. Only the run's own user is ever reached:
-the id comes from the run's configuration, never from the model.
+the id comes from the run's configuration, never from the model. A user who switched memory off has
+`{"on": false}` under `("users", <user>, "settings")`, key "memory".
 """
 
 from datetime import UTC, datetime
@@ -35,7 +36,7 @@ def user_of(config: RunnableConfig) -> str | None:
 async def known(store: BaseStore | None, config: RunnableConfig) -> str:
     """The user's preferences as lines for the prompt; empty when there are none, no user, or no store."""
     user = user_of(config)
-    if store is None or user is None:
+    if store is None or user is None or not await _is_on(store, user):
         return ""
     items = await store.asearch(namespace(user, "preferences"), limit=SHOWN_ITEMS)
     return "\n".join(f"{item.key}: {item.value.get('value')}" for item in sorted(items, key=lambda item: item.key))
@@ -74,6 +75,14 @@ async def forget_everything(config: RunnableConfig) -> str:
 
 
 @tool
+async def switch_memory(on: bool, config: RunnableConfig) -> str:
+    """Switch remembering on or off for the user, in all conversations; what is stored stays until it is forgotten."""
+    store, user = _place(config)
+    await store.aput(namespace(user, "settings"), "memory", {"on": on})
+    return f"Memory is switched {'on' if on else 'off'}."
+
+
+@tool
 async def write_note(title: str, text: str, config: RunnableConfig) -> str:
     """Write a note for the user, or replace the one of that title."""
     await _put(config, "notes", title, {"text": text})
@@ -99,11 +108,17 @@ USER_MEMORY: tuple[BaseTool, ...] = (
     list_remembered,
     forget,
     forget_everything,
+    switch_memory,
     write_note,
     read_notes,
     delete_note,
 )
-"""To remember, list and forget preferences, and to write, read and delete notes."""
+"""To remember, list and forget preferences, to write, read and delete notes, and to switch all that off."""
+
+
+async def _is_on(store: BaseStore, user: str) -> bool:
+    setting = await store.aget(namespace(user, "settings"), "memory")
+    return setting is None or setting.value.get("on") is not False
 
 
 def _place(config: RunnableConfig) -> tuple[BaseStore, str]:
@@ -128,6 +143,8 @@ async def _put(config: RunnableConfig, kind: str, key: str, value: dict[str, Any
     store, user = _place(config)
     if not key.strip():
         raise ToolException("the key is empty")
+    if not await _is_on(store, user):
+        raise ToolException("the user has switched memory off: nothing is kept")
     if len(await _items(config, kind)) >= MOST_ITEMS:
         raise ToolException(f"there are {MOST_ITEMS} items already: forget some first")
     dated = {**value, "source": "agent", "updated_at": datetime.now(UTC).isoformat(timespec="seconds")}

@@ -1,5 +1,6 @@
 """What the model sees of a long thread, and what is kept of a user beyond one."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from nodes.memory import conversation, recent, turns
 from nodes.models import ChatModels
 from nodes.offline import OfflineChatModel, reply
 from nodes.tokens import estimated_tokens
-from nodes.tools.user_memory import namespace
+from nodes.tools.toolkit import Toolkit
+from nodes.tools.user_memory import USER_MEMORY, namespace
 from tests.graphs.asking import HERE, asked, results
 from tests.graphs.conftest import models_of
-from tests.model_server.server import ModelServer
+from tests.model_server.server import ModelServer, model_server
 
 SMALL = {"history_tokens": 400, "max_model_calls": 100}
 
@@ -196,6 +198,36 @@ async def test_a_preference_is_known_in_another_thread_of_the_same_user_alone(
         assert results(refused) == []
         await ask(user, "forget my tea")
         assert "have not told me" in (await ask(user, "what is my tea?"))["messages"][-1].text
+
+
+async def test_a_user_who_switches_memory_off_is_neither_read_nor_written_and_can_still_forget(tmp_path: Path) -> None:
+    kit = Toolkit([], USER_MEMORY)
+
+    def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
+        if isinstance(messages[-1], ToolMessage):
+            return AIMessage(f"{messages[-1].text} | {'green' in messages[0].text}")
+        name, args = json.loads(messages[-1].text)
+        return AIMessage("", tool_calls=[{"name": name, "args": args, "id": "1"}])
+
+    async with AsyncSqliteStore.from_conn_string(str(tmp_path / "store.db")) as store:
+        await store.setup()
+        with model_server(brain) as server:
+            graph = build(models_of(server), kit).copy({"store": store})
+
+            async def call(who: str, name: str, **args: Any) -> str:
+                state = await graph.ainvoke(asked(json.dumps([name, args])), {"configurable": {"user_id": who}})
+                return state["messages"][-1].text
+
+            for who in ("ada", "bob"):
+                assert await call(who, "remember", key="tea", value="green") == "Remembered: tea = green | True"
+            assert await call("ada", "switch_memory", on=False) == "Memory is switched off. | False"
+            refused = await call("ada", "remember", key="tea", value="black")
+            assert refused == "the user has switched memory off: nothing is kept | False"
+            assert await call("ada", "list_remembered") == "tea: green | False"
+            assert await call("bob", "list_remembered") == "tea: green | True"
+            assert await call("ada", "forget_everything") == "Forgotten: 1 items. | False"
+            assert await call("ada", "switch_memory", on=True) == "Memory is switched on. | False"
+            assert await call("ada", "list_remembered") == "Nothing is remembered. | False"
 
 
 async def test_without_a_user_or_a_store_remembering_is_refused_plainly(models: ChatModels) -> None:
