@@ -312,6 +312,9 @@ REQUIREMENTS: dict[str, Requirement] = {
     "js.controller": R(
         "JS", "StreamController, which @langchain/react is made of: submits, asks, forks, stops, hydrates again."
     ),
+    "react.use_stream": R(
+        "UI", "A page in Chromium by @langchain/react: turns, tools, a question, a failure; SSE, socket."
+    ),
     "js.thread_reconnect": R("JS", "A thread stream that is cut comes back, and nothing is shown twice."),
     "js.store": R("JS", "put, get, search, namespaces, delete."),
     "js.crons": R("JS", "create, createForThread, update, search, count, delete."),
