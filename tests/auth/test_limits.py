@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.auth.conftest import GUARDED, new_key
 from tests.processes import ROOT, TRIAL_PROJECT, run_to_end, running_server
@@ -31,6 +33,15 @@ def test_requests_are_counted_by_user_and_wrong_keys_by_address(tmp_path: Path) 
         assert [httpx.get(path, headers=keys["ada"]).status_code for _ in range(5)] == [404] * 5
         assert 3500 < limited(httpx.get(path, headers=keys["ada"])) <= 3601
         assert httpx.get(path, headers=keys["bob"]).status_code == 404
+        command = {"id": 1, "method": "agent.getTree", "params": {}}
+        events = f"{path.replace('http', 'ws', 1)}/stream/events"
+        with connect(events, additional_headers=keys["bob"]) as socket:  # bob's second, and each command one more
+            refusals = []
+            for _ in range(4):
+                socket.send(json.dumps(command))
+                refusals.append(json.loads(socket.recv(timeout=20))["message"].startswith("Too many requests"))
+        assert refusals == [False, False, False, True]
+        limited(httpx.post(f"{path}/commands", json=command, headers=keys["bob"]))
         wrong = {"x-api-key": "tk_000000000000_" + "x" * 43}
         assert [httpx.get(path, headers=wrong).status_code for _ in range(6)] == [401] * 5 + [429]
         assert {httpx.get(f"{server.url}/health").status_code for _ in range(20)} == {200}

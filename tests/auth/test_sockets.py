@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from uuid import uuid4
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from tests.auth.conftest import People
+from tests.auth.conftest import People, new_key
+from tests.processes import run_to_end
 
 
 def address(people: People, thread_id: str) -> str:
@@ -38,4 +40,19 @@ def test_anothers_thread_is_not_there_and_ones_own_takes_commands(people: People
     with connect(address(people, thread_id), additional_headers=readers) as socket:
         socket.send(json.dumps(start))
         answer = json.loads(socket.recv(timeout=20))
-        assert (answer["type"], "may only read" in answer["message"]) == ("error", True)
+        assert (answer["error"], "may only read" in answer["message"]) == ("permission_denied", True)
+    assert people.reader.post(f"/threads/{thread_id}/commands", json=start).json()["error"] == "permission_denied"
+
+
+def test_a_revoked_key_commands_nothing_more_on_an_open_socket(people: People) -> None:
+    data = people.server.data_dir
+    key = new_key(data, "cleo")
+    start = {"id": 1, "method": "run.start", "params": {"assistant_id": "whoami", "input": {}}}
+    with connect(address(people, str(uuid4())), additional_headers={"x-api-key": key}) as socket:
+        socket.send(json.dumps(start))
+        assert json.loads(socket.recv(timeout=20))["type"] == "success"
+        listed = run_to_end("keys", "list", "--data", str(data)).stdout
+        (key_id,) = [line.split()[0] for line in listed.splitlines() if "cleo" in line]
+        assert run_to_end("keys", "revoke", key_id, "--data", str(data)).returncode == 0
+        socket.send(json.dumps(start))
+        assert json.loads(socket.recv(timeout=20))["error"] == "permission_denied"

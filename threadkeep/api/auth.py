@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import Request
@@ -22,6 +23,8 @@ from threadkeep.engine import Engine
 from threadkeep.errors import ForbiddenError, LimitedError, ThreadkeepError, UnauthorizedError, UnavailableError
 
 CALLER = "threadkeep.caller"
+COUNTED = "threadkeep.counted"
+"""Counts one more request of this connection's caller: for what comes in over a WebSocket."""
 _NAMESPACES = ("namespace", "namespace_prefix", "prefix")
 
 
@@ -41,7 +44,8 @@ class AuthGate:
             try:
                 caller = await self._identified(scope, address)
                 who = caller.identity or address
-                await self._admission.count(who)
+                scope[COUNTED] = partial(self._admission.count, who)
+                await scope[COUNTED]()
                 place.enter_context(self._admission.connected(who))
             except ThreadkeepError as error:
                 await _refuse(error, scope, receive, send)

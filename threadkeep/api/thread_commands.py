@@ -23,7 +23,7 @@ from threadkeep.api.routing import Route
 from threadkeep.api.schemas import Body, Object, ObjectOrNull, RunConfig, example
 from threadkeep.api.state_commands import get_state, get_tree, list_checkpoints
 from threadkeep.api.thread_events import watched_thread
-from threadkeep.errors import BadRequestError, NotFoundError, ThreadkeepError, UnavailableError
+from threadkeep.errors import BadRequestError, LimitedError, NotFoundError, ThreadkeepError, UnavailableError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import MultitaskStrategy
 from threadkeep.storage.threads import Thread
@@ -101,13 +101,13 @@ async def post_command(thread_id: str, body: CommandEnvelope, engine: EngineOf, 
 
 
 async def answer_command(on: OnThread, command: CommandEnvelope) -> dict[str, Any]:
-    """The answer, whatever the client did wrong; raises `UnavailableError` when nothing can be done at the moment."""
+    """The answer, whatever the client did wrong; `UnavailableError` and `LimitedError` are raised: come again later."""
     try:
         handler = _HANDLERS.get(command.method)
         if handler is None:
             raise RefusedError("unknown_command", f"{command.method!r} does not exist; use {', '.join(_HANDLERS)}.")
         answer = await handler(*await _allowed(on, command))
-    except UnavailableError:
+    except (UnavailableError, LimitedError):
         raise
     except ValidationError as error:
         return refusal(command.id, "invalid_argument", words_of(error.errors()))

@@ -17,7 +17,7 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import Field, ValidationError
 
 from threadkeep import json
-from threadkeep.api.auth import watcher_of
+from threadkeep.api.auth import COUNTED, watcher_of
 from threadkeep.api.errors import status_of, words_of
 from threadkeep.api.protocol_answers import Answer, OnThread, RefusedError, code_of
 from threadkeep.api.requests import EngineOf
@@ -130,6 +130,7 @@ class _Session:
             await self._say(refusal(None, "invalid_argument", words_of(error.errors())))
             return
         try:
+            await self._socket.scope[COUNTED]()
             await self._on.engine.gate.identify(self._socket)  # a key may have been revoked meanwhile
             match command.method:
                 case "subscription.subscribe":
