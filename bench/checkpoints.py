@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
-import re
 import statistics
 import sys
 import tempfile
@@ -30,9 +27,8 @@ from bench.checkpoints_work import (
     turns_per_second,
     without_saver,
 )
+from bench.report import machine, write_section
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs/performance.md"
-BEGIN, END = "<!-- checkpoints -->", "<!-- /checkpoints -->"
 SAVERS = ("stock", "stock + DeltaChannel", "ours")
 SHORT = 10
 
@@ -113,25 +109,6 @@ async def measure(given: argparse.Namespace, folder: Path) -> list[str]:
     ]
 
 
-def machine() -> str:
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    return (
-        f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
-        f"SQLite {apsw.sqlite_lib_version()}; load averages when it began {load}"
-    )
-
-
-def write_section(text: str) -> None:
-    """Put the tables between their markers in the document, or at its end."""
-    section = f"{BEGIN}\n{text}\n{END}"
-    document = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "# Performance\n"
-    if BEGIN in document:
-        document = re.sub(f"{BEGIN}.*{END}", lambda _: section, document, flags=re.DOTALL)
-    else:
-        document = f"{document.rstrip()}\n\n## The checkpointer\n\n{section}\n"
-    DOCUMENT.write_text(document, encoding="utf-8")
-
-
 def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
@@ -145,13 +122,13 @@ async def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to write; by default the system's temporary folder")
     parser.add_argument("--no-write", action="store_true")
     given = parser.parse_args()
-    began_on = machine()
+    began_on = f"{machine()}, SQLite {apsw.sqlite_lib_version()}"
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         tables = await measure(given, Path(folder))
     text = "\n".join([f"Measured by `make bench-checkpoints` on {began_on}.", "", *tables])
     sys.stdout.write(text + "\n")
     if not given.no_write:
-        write_section(text)
+        write_section("checkpoints", "The checkpointer", text)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,11 @@ def config_of(thread_id: str) -> dict[str, Any]:
     return {"configurable": {"thread_id": thread_id}}
 
 
+@app.post("/threads")
+async def create_thread(body: dict[str, Any]) -> dict[str, Any]:
+    return {"thread_id": body["thread_id"]}
+
+
 @app.post("/threads/{thread_id}/runs/wait")
 async def wait(thread_id: str, body: dict[str, Any]) -> dict[str, Any]:
     values = await graph.ainvoke(body["input"], config_of(thread_id))

@@ -1,7 +1,8 @@
 """`python -m bench.http`: what the server costs over LangGraph itself, as ratios against a floor of the same run.
 
-A graph that costs nothing, over real HTTP: latency when idle, runs per second with many clients, CPU per run. Rounds of
-the two servers alternate, so that a machine whose speed drifts does not favour one of them.
+A graph that costs nothing, over real HTTP: latency when idle, threads with a run per second with many clients, CPU of
+each. Rounds of the servers alternate, so that a machine whose speed drifts does not favour one of them. Where the
+official `langgraph dev` is installed, it is driven by the same client on the same graph.
 """
 
 from __future__ import annotations
@@ -9,8 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import platform
-import re
+import shutil
 import signal
 import socket
 import statistics
@@ -18,18 +18,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 from bench.raw_client import RawClient
+from bench.report import machine, markdown, write_section
 
 ROOT = Path(__file__).resolve().parents[1]
 TRIAL = ROOT / "tests/projects/trial/langgraph.json"
-DOCUMENT = ROOT / "docs/performance.md"
 ROUTES = ("wait", "stream")
+CLIENTS = (32, 64)
 
 
 @dataclass
@@ -37,7 +38,6 @@ class Target:
     name: str
     port: int
     pid: int
-    makes_threads: bool
     idle_ms: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in ROUTES})
     per_second: dict[int, list[float]] = field(default_factory=dict)
     cpu_ms: list[float] = field(default_factory=list)
@@ -54,11 +54,10 @@ BODY = {"assistant_id": "echo", "input": {"messages": [{"role": "user", "content
 
 
 async def one_run(client: RawClient, target: Target, route: str) -> float:
-    """Seconds for one run on a thread of its own; making the thread is not counted."""
+    """Seconds for one run on a thread of its own; making the thread is not counted in them."""
     thread_id = str(uuid4())
-    if target.makes_threads:
-        status, _ = await client.post("/threads", {"thread_id": thread_id})
-        assert status == 200
+    status, _ = await client.post("/threads", {"thread_id": thread_id})
+    assert status == 200
     started = time.perf_counter()
     status, body = await client.post(f"/threads/{thread_id}/runs/{route}", BODY)
     seconds = time.perf_counter() - started
@@ -92,13 +91,13 @@ async def loaded(target: Target, clients: int, seconds: float) -> None:
 
 async def measure(targets: list[Target], *, rounds: int, runs: int, seconds: float) -> None:
     for target in targets:
-        await idle(target, 30)  # warm
+        await idle(target, min(runs, 30))  # warm
         for route in ROUTES:
             target.idle_ms[route].clear()
     for _ in range(rounds):
         for target in targets:
             await idle(target, runs)
-        for clients in (32, 64):
+        for clients in CLIENTS:
             for target in targets:
                 await loaded(target, clients, seconds)
 
@@ -138,35 +137,54 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
-def table(floor: Target, ours: Target) -> str:
-    rows = [("figure", "floor", "threadkeep", "ratio", "wanted")]
+def table(floor: Target, ours: Target, official: Target | None) -> str:
+    head = ("figure", "floor", "threadkeep", "times the floor", "wanted")
+    rows = [head if official is None else (*head, "langgraph dev", "times threadkeep")]
+
+    def add(figure: str, wanted: str, of: Callable[[Target], list[float]], *, digits: int = 2) -> None:
+        low, high = median(of(floor)), median(of(ours))
+        row = (figure, f"{low:.{digits}f}", f"{high:.{digits}f}", f"{high / low:.2f}", wanted)
+        if official is not None:
+            theirs = median(of(official))
+            row = (*row, f"{theirs:.{digits}f}", f"{theirs / high:.2f}")
+        rows.append(row)
+
     for route in ROUTES:
-        low, high = median(floor.idle_ms[route]), median(ours.idle_ms[route])
-        rows.append((f"runs/{route}, idle, median ms", f"{low:.2f}", f"{high:.2f}", f"{high / low:.2f}", "≤ 1.5"))
-    for clients in floor.per_second:
-        low, high = median(floor.per_second[clients]), median(ours.per_second[clients])
-        rows.append((f"runs/s, {clients} clients", f"{low:.0f}", f"{high:.0f}", f"{high / low:.2f}", "≥ 0.65"))
-    low, high = median(floor.cpu_ms), median(ours.cpu_ms)
-    rows.append(("CPU per run, ms", f"{low:.2f}", f"{high:.2f}", f"{high / low:.2f}", "≤ 1.7"))
-    head, *body = rows
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in body)])
+        add(f"runs/{route}, idle, median ms", "≤ 1.5", lambda target, route=route: target.idle_ms[route])  # type: ignore[misc]
+    for clients in CLIENTS:
+        add(
+            f"threads with a run per second, {clients} clients",
+            "≥ 0.65",
+            lambda target, clients=clients: target.per_second[clients],  # type: ignore[misc]
+            digits=0,
+        )
+    add("CPU per thread with a run, ms", "≤ 1.7", lambda target: target.cpu_ms)
+    return markdown(rows)
 
 
-def machine() -> str:
-    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
-
-
-def write_section(text: str) -> None:
-    """Put the table between its markers in the document, or at the document's end."""
-    begin, end = "<!-- http -->", "<!-- /http -->"
-    section = f"{begin}\n{text}\n{end}"
-    document = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else "# Performance\n"
-    if begin in document:
-        document = re.sub(f"{begin}.*{end}", lambda _: section, document, flags=re.DOTALL)
-    else:
-        document = f"{document.rstrip()}\n\n## The server over HTTP\n\n{section}\n"
-    DOCUMENT.write_text(document, encoding="utf-8")
+@contextmanager
+def langgraph_dev(folder: Path, port: int) -> Iterator[int | None]:
+    """The official server on a copy of the project (it writes beside it): its process; None where it is missing."""
+    program = Path(sys.executable).with_name("langgraph")
+    if not program.exists():
+        yield None
+        return
+    project = shutil.copytree(TRIAL.parent, folder / "official")
+    quiet = {"LANGGRAPH_NO_VERSION_CHECK": "true", "LANGGRAPH_CLI_NO_ANALYTICS": "1", "LANGSMITH_TRACING": "false"}
+    command = [str(program), "dev", "--no-browser", "--no-reload", "--port", str(port), "--n-jobs-per-worker", "64"]
+    process = subprocess.Popen(
+        command,
+        cwd=project,
+        env={**os.environ, **quiet},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 async def main() -> None:
@@ -184,16 +202,29 @@ async def main() -> None:
             started([*ours_command, "--config", str(TRIAL)], {"LOG_FORMAT": "json"}) as our_process,
         ):
             targets = [
-                Target("floor", floor_port, floor_process.pid, makes_threads=False),
-                Target("threadkeep", our_port, our_process.pid, makes_threads=True),
+                Target("floor", floor_port, floor_process.pid),
+                Target("threadkeep", our_port, our_process.pid),
             ]
             for target in targets:
                 await until_listening(target.port)
             await measure(targets, rounds=given.rounds, runs=given.runs, seconds=given.seconds)
-    text = f"Measured on {machine()}; medians of {given.rounds} alternating rounds.\n\n{table(*targets)}"
+        official = await measured_official(Path(folder), given)
+    text = f"Measured on {machine()}; medians of {given.rounds} alternating rounds.\n\n{table(*targets, official)}"
     sys.stdout.write(text + "\n")
     if not given.no_write:
-        write_section(text)
+        write_section("http", "The server over HTTP", text)
+
+
+async def measured_official(folder: Path, given: argparse.Namespace) -> Target | None:
+    """The same for `langgraph dev`, by itself afterwards: it needs a second for each run that waits."""
+    port = free_port()
+    with langgraph_dev(folder, port) as pid:
+        if pid is None:
+            return None
+        official = Target("langgraph dev", port, pid)
+        await until_listening(port)
+        await measure([official], rounds=1, runs=min(given.runs, 10), seconds=given.seconds * 2)
+        return official
 
 
 if __name__ == "__main__":
