@@ -277,6 +277,9 @@ REQUIREMENTS: dict[str, Requirement] = {
         "REF", "Only headers that are included reach configurable, in lower case; keys and cookies never do."
     ),
     "config.http.logging_headers": R("OURS", "Only headers that are included are logged; keys and cookies never are."),
+    "config.http.custom_route_auth": R(
+        "REF", "Custom routes ask for credentials when told to; middleware_order says which comes first."
+    ),
     "config.http.wrong": R("OURS", "A wrong value stops the start with its place and what is allowed."),
     # --- OpenAI-compatible endpoint
     "openai.models": R("OURS", "Every assistant whose graph takes messages, by its graph's name or its id."),

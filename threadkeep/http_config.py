@@ -48,6 +48,8 @@ class HeaderRules:
 class HttpRules:
     app: Target | None = None
     """A Starlette or FastAPI application whose routes, middleware and lifespan join ours."""
+    auth_first: bool = False
+    """Who asks is found out before the application's middleware sees a request, and not after."""
     custom_route_auth: bool = False
     """Whether that application's routes ask who calls, too."""
     mount_prefix: str = ""
@@ -58,13 +60,13 @@ class HttpRules:
 
 
 def http_rules(values: ConfigValues, section: dict[str, Any]) -> HttpRules:
-    """What the section says; the order of middleware is checked, and has no effect."""
     if section.get("middleware_order") not in (None, *_ORDERS):
         raise values.wrong("http.middleware_order", section["middleware_order"], f"one of {', '.join(_ORDERS)}")
     app = section.get("app")
     disabled = [group for group in GROUPS if values.flag(section, f"disable_{group}", place="http.")]
     return HttpRules(
         app=None if app is None else values.target("http.app", app),
+        auth_first=section.get("middleware_order") == "auth_first",
         custom_route_auth=values.flag(section, "enable_custom_route_auth", place="http."),
         mount_prefix=_mount_prefix(values, section),
         disabled=frozenset(disabled),

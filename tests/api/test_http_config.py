@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 from langgraph_sdk import get_client, get_sync_client
 from websockets.asyncio.client import connect
@@ -82,11 +84,40 @@ def test_a_foreign_page_reaches_custom_routes_no_more_than_others(http: httpx.Cl
     assert http.get("/api/mine/ada", headers={"host": "evil.example"}).status_code == 403
 
 
+@requirement("config.http.custom_route_auth", "openai.errors")
+@pytest.mark.parametrize(
+    ("guarded", "order"), [(False, "middleware_first"), (True, "middleware_first"), (False, "auth_first")]
+)
+def test_custom_routes_ask_for_credentials_when_they_are_told_to(tmp_path: Path, guarded: bool, order: str) -> None:
+    shutil.copytree(WEB_PROJECT.parent, tmp_path / "project")
+    config = tmp_path / "project" / "langgraph.json"
+    keys = json.loads(config.read_text())
+    keys["http"] |= {"enable_custom_route_auth": guarded, "middleware_order": order}
+    config.write_text(json.dumps(keys))
+    made = run_to_end("keys", "new", "ada", "--data", str(tmp_path / "data"))
+    key = {"x-api-key": made.stdout.splitlines()[0]}
+    with (
+        running_server(tmp_path / "data", config=config, environment={"API_KEYS": "1"}) as server,
+        server.client() as http,
+    ):
+        assert http.get("/api/mine/ada").status_code == (401 if guarded else 200)
+        assert http.get("/api/mine/ada", headers=key).status_code == 200
+        assert http.post("/api/threads/count", json={}).status_code == 401
+        assert http.post("/api/threads/count", json={}, headers=key).status_code == 200
+        turned = http.post("/api/threads/count", json={}, headers={"x-turn-away": "1"})
+        assert turned.status_code == (418 if order == "middleware_first" else 401)
+        with openai.OpenAI(base_url=f"{server.url}/api/v1", api_key="wrong") as client:
+            with pytest.raises(openai.AuthenticationError, match="API key") as refused:
+                client.models.list()
+            assert refused.value.type == "invalid_request_error"
+            assert list(client.with_options(api_key=key["x-api-key"]).models.list()) == []
+
+
 ENDLESS: dict[str, Any] = {
     "assistant_id": "endless",
     "input": {"steps": 0},
     "stream_mode": "updates",
-    "config": {"recursion_limit": 100_000},
+    "config": {"recursion_limit": 1_000},
 }
 
 

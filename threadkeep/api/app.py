@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from threadkeep import __version__
 from threadkeep.api import (
@@ -23,9 +25,10 @@ from threadkeep.api import (
     thread_stream,
     threads,
 )
+from threadkeep.api.actions import is_open
 from threadkeep.api.admission import Admission
 from threadkeep.api.auth import AuthGate
-from threadkeep.api.custom_app import CustomApp, load_custom_app
+from threadkeep.api.custom_app import CustomApp, is_custom, load_custom_app
 from threadkeep.api.errors import LastResort, install_error_handlers
 from threadkeep.api.limits import BodyLimit
 from threadkeep.api.mounting import MountPrefix
@@ -84,14 +87,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     install_error_handlers(app)
     # The last one added is the outermost.
     policy = origin_policy(settings, config.cors)
-    admission = Admission(settings)
-    if custom is not None and config.http.custom_route_auth:
-        app.add_middleware(CustomApp, custom=custom, state=custom_state)
-        app.add_middleware(AuthGate, admission=admission)
-    else:
-        app.add_middleware(AuthGate, admission=admission)
-        if custom is not None:
-            app.add_middleware(CustomApp, custom=custom, state=custom_state)
+    _add_gate(app, settings, config, custom, custom_state)
     app.add_middleware(LastResort)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if config.http.mount_prefix:
@@ -100,3 +96,24 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     app.add_middleware(OriginGuard, policy=policy)
     add_cors(app, policy, config.cors)
     return app
+
+
+def _add_gate(
+    app: FastAPI, settings: Settings, config: Config, custom: Starlette | None, state: dict[str, Any]
+) -> None:
+    """Who asks is found out inside the custom application's middleware, or with `auth_first` before it."""
+    asked = config.http.custom_route_auth
+    admission = Admission(settings)
+    if custom is None:
+        app.add_middleware(AuthGate, admission=admission)
+    elif config.http.auth_first:
+        app.add_middleware(CustomApp, custom=custom, state=state, guard=None)
+        app.add_middleware(
+            AuthGate,
+            admission=admission,
+            unasked=lambda scope: is_open(scope) or (not asked and is_custom(custom, scope)),
+        )
+    else:
+        app.add_middleware(AuthGate, admission=admission)
+        guard = partial(AuthGate, admission=admission) if asked else None
+        app.add_middleware(CustomApp, custom=custom, state=state, guard=guard)

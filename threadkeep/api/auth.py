@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -15,8 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from threadkeep.api.actions import Access, Action, Rule, is_open
 from threadkeep.api.admission import Admission
-from threadkeep.api.errors import status_of
-from threadkeep.api.responses import Json
+from threadkeep.api.errors import status_of, told
 from threadkeep.auth.gate import Gate
 from threadkeep.callers import ADMIN, EVERYONE, Caller
 from threadkeep.engine import Engine
@@ -31,12 +30,13 @@ _NAMESPACES = ("namespace", "namespace_prefix", "prefix")
 class AuthGate:
     """ASGI middleware: finds out who asks. Who is nobody gets no further than the routes that are open to all."""
 
-    def __init__(self, app: ASGIApp, admission: Admission) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, unasked: Callable[[Scope], bool] = is_open) -> None:
         self._app = app
+        self._unasked = unasked
         self._admission = admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket") or is_open(scope):
+        if scope["type"] not in ("http", "websocket") or self._unasked(scope):
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("?",))[0]
@@ -72,7 +72,7 @@ async def _refuse(error: ThreadkeepError, scope: Scope, receive: Receive, send: 
     headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
     if isinstance(error, UnavailableError | LimitedError):
         headers["retry-after"] = str(error.retry_after_seconds)
-    await Json({"detail": str(error)}, status_of(error), headers=headers)(scope, receive, send)
+    await told(scope, str(error), status_of(error), headers)(scope, receive, send)
 
 
 def gate_of(scope: Scope) -> Gate:

@@ -6,7 +6,7 @@ middleware goes around all of them, and its lifespan lies within the engine's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -39,13 +39,17 @@ def load_custom_app(config: Config) -> Starlette | None:
 class CustomApp:
     """ASGI middleware: `custom` as a whole, with the built-in application where none of its routes matches."""
 
-    def __init__(self, app: ASGIApp, custom: Starlette, state: Mapping[str, Any]) -> None:
+    def __init__(
+        self, app: ASGIApp, custom: Starlette, state: Mapping[str, Any], *, guard: Callable[[ASGIApp], ASGIApp] | None
+    ) -> None:
+        """`guard` is what stands before the custom routes, inside the custom middleware."""
         # Inside the custom application's own error handling, which would answer with something else than JSON.
         self._built_in = LastResort(app)
         self._custom = custom
         self._state = state
         """What the custom lifespan yielded; filled when the server starts."""
         self._custom_routes = custom.router.middleware_stack
+        self._guarded_routes = self._as_custom if guard is None else guard(self._as_custom)
         custom.router.middleware_stack = self._route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,10 +67,10 @@ class CustomApp:
         await self._custom(scope, receive, unless_cut)
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._is_custom(scope):
-            await self._custom_routes(scope, receive, send)
-            return
         scope["app"] = scope.pop("built_in_app")
+        if is_custom(self._custom, scope):
+            await self._guarded_routes(scope, receive, send)
+            return
         scope.pop("router", None)
         try:
             await self._built_in(scope, receive, send)
@@ -75,7 +79,13 @@ class CustomApp:
             scope[_CUT] = True
             raise
 
-    def _is_custom(self, scope: Scope) -> bool:
-        if scope["path"].removeprefix(scope.get("root_path", "")) in _KEPT:
-            return False
-        return any(route.matches(scope)[0] is Match.FULL for route in self._custom.router.routes)
+    async def _as_custom(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self._custom
+        await self._custom_routes(scope, receive, send)
+
+
+def is_custom(custom: Starlette, scope: Scope) -> bool:
+    """Whether a request goes to one of the custom application's own routes."""
+    if scope["path"].removeprefix(scope.get("root_path", "")) in _KEPT:
+        return False
+    return any(route.matches(scope)[0] is Match.FULL for route in custom.router.routes)

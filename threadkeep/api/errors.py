@@ -74,12 +74,12 @@ async def _ours(request: Request, error: Exception) -> Response:
     headers = {}
     if isinstance(error, UnavailableError | LimitedError):
         headers["retry-after"] = str(error.retry_after_seconds)
-    return _told(request, str(error), status_of(error), headers)
+    return told(request.scope, str(error), status_of(error), headers)
 
 
-def _told(request: Request, detail: Any, status: int, headers: dict[str, str]) -> Response:
+def told(scope: Scope, detail: Any, status: int, headers: dict[str, str]) -> Response:
     """`{"detail"}`; to OpenAI's clients also as they know it, and with a word against repeating what cannot help."""
-    if not request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith("/v1/"):
+    if not scope["path"].removeprefix(scope.get("root_path", "")).startswith("/v1/"):
         return Json({"detail": detail}, status, headers=headers)
     if "retry-after" not in headers:
         headers["x-should-retry"] = "false"
@@ -88,7 +88,7 @@ def _told(request: Request, detail: Any, status: int, headers: dict[str, str]) -
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    return _told(request, words_of(error.errors()), 422, {})
+    return told(request.scope, words_of(error.errors()), 422, {})
 
 
 def words_of(problems: Sequence[Any]) -> str:
@@ -106,7 +106,7 @@ def _words(item: dict[str, Any]) -> str:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return _told(request, error.detail, error.status_code, dict(error.headers or {}))
+    return told(request.scope, error.detail, error.status_code, dict(error.headers or {}))
 
 
 class LastResort:
