@@ -18,11 +18,12 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
 from dotenv import load_dotenv
 from fastapi import FastAPI, Header
+from langgraph.store.base import BaseStore
 from starlette.responses import Response
 
 from checkpoints import import_stock, open_checkpointer, open_store, reindex
 from nodes.models import ModelNotConfiguredError, ModelUnavailableError, describe_model
-from nodes.tools.user_memory import MEMORY_KINDS, namespace
+from nodes.tools.user_memory import ALL_KINDS, everything_of, forget_all, namespace, switch
 from threadkeep import commands
 from threadkeep.api.app import create_api
 from threadkeep.api.chat import ChatRequest, ResetRequest, check_graph, new_thread, require_graph, take_turn, thread_of
@@ -30,6 +31,7 @@ from threadkeep.api.meta import MetricsFormat, metrics_response, not_ready_becau
 from threadkeep.api.mounting import drop_disabled
 from threadkeep.api.requests import CallerOf, EngineOf
 from threadkeep.api.responses import Json
+from threadkeep.api.schemas import Body, example
 from threadkeep.api.users import allowed, erase_user, person, person_named
 from threadkeep.banner import banner
 from threadkeep.callers import Caller
@@ -63,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = create_api(settings, config, lifespan)
     add_routes(app)
+    add_people_routes(app)
     drop_disabled(app, config.http.disabled)
     return app
 
@@ -96,6 +99,14 @@ async def select_thread(engine: Engine, chat: ChatRequest, caller: Caller, key: 
     return await engine.threads.get(current, caller), graph_id
 
 
+class MemorySwitch(Body):
+    """Whether a user's long-term memory is read and written."""
+
+    on: bool
+
+    model_config = example({"on": False})
+
+
 def add_routes(app: FastAPI) -> None:
     @app.post("/chat", tags=["Chat"])
     async def chat(
@@ -127,23 +138,6 @@ def add_routes(app: FastAPI) -> None:
             await engine.threads.make_current(thread, replace=True)
         return Json({"thread_id": thread.thread_id, "user_id": user_id, "graph": graph_id})
 
-    @app.get("/users/{user_id}/threads", tags=["Chat"])
-    async def user_threads(
-        user_id: str, engine: EngineOf, caller: CallerOf, limit: int = 50, offset: int = 0
-    ) -> Response:
-        caller, _ = await allowed(engine, person_named(caller, user_id), "search")
-        query = ThreadQuery(user_id=user_id, limit=min(max(limit, 1), 1000), offset=max(offset, 0))
-        found = await engine.threads.search(query, caller)
-        return Json([summary_of(thread) for thread in found])
-
-    @app.delete("/users/{user_id}", tags=["Chat"])
-    async def erase(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
-        """Everything of a user goes: threads with runs and events, crons, assistants, and what is remembered."""
-        caller, _ = await allowed(engine, person_named(caller, user_id), "delete")
-        erased = await erase_user(engine, user_id, caller, [namespace(user_id, kind) for kind in MEMORY_KINDS])
-        note = "Backups made before this, and a server.db.before-* in the data folder, still hold what was erased."
-        return Json({"user_id": user_id, "erased": erased, "note": note})
-
     @app.get("/health", tags=["System"])
     async def health() -> Response:
         return Json({"status": "alive"})
@@ -156,6 +150,48 @@ def add_routes(app: FastAPI) -> None:
     @app.get("/metrics", tags=["System"])
     async def metrics(engine: EngineOf, fmt: MetricsFormat = None) -> Response:
         return await metrics_response(engine, fmt)
+
+
+def add_people_routes(app: FastAPI) -> None:
+    @app.get("/users/{user_id}/threads", tags=["Chat"])
+    async def user_threads(
+        user_id: str, engine: EngineOf, caller: CallerOf, limit: int = 50, offset: int = 0
+    ) -> Response:
+        caller, _ = await allowed(engine, person_named(caller, user_id), "search")
+        query = ThreadQuery(user_id=user_id, limit=min(max(limit, 1), 1000), offset=max(offset, 0))
+        found = await engine.threads.search(query, caller)
+        return Json([summary_of(thread) for thread in found])
+
+    @app.get("/users/{user_id}/memory", tags=["Chat"])
+    async def user_memory(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
+        """What the graphs remember of a user: preferences and notes, and whether memory is on."""
+        return Json(await everything_of(await memory_store(engine, caller, user_id, "search"), user_id))
+
+    @app.put("/users/{user_id}/memory", tags=["Chat"])
+    async def switch_memory(user_id: str, body: MemorySwitch, engine: EngineOf, caller: CallerOf) -> Response:
+        """Switch a user's memory on or off; what is stored stays until it is forgotten."""
+        await switch(await memory_store(engine, caller, user_id, "put"), user_id, body.on)
+        return Json({"on": body.on})
+
+    @app.delete("/users/{user_id}/memory", tags=["Chat"])
+    async def forget(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
+        """Forget a user's preferences and notes; the store's routes forget one of them."""
+        return Json({"forgotten": await forget_all(await memory_store(engine, caller, user_id, "delete"), user_id)})
+
+    @app.delete("/users/{user_id}", tags=["Chat"])
+    async def erase(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
+        """Everything of a user goes: threads with runs and events, crons, assistants, and what is remembered."""
+        caller, _ = await allowed(engine, person_named(caller, user_id), "delete")
+        erased = await erase_user(engine, user_id, caller, [namespace(user_id, kind) for kind in ALL_KINDS])
+        note = "Backups made before this, and a server.db.before-* in the data folder, still hold what was erased."
+        return Json({"user_id": user_id, "erased": erased, "note": note})
+
+
+async def memory_store(engine: Engine, caller: Caller, user_id: str, action: str) -> BaseStore:
+    """The store as the user's own runs see it, if the caller may do this to what is remembered there."""
+    where = {"namespace": list(namespace(user_id, "preferences")[:2])}
+    caller = await engine.gate.allow(person_named(caller, user_id), "store", action, where)
+    return engine.graphs.store_of(caller.owner)
 
 
 def summary_of(thread: Thread) -> dict[str, object]:

@@ -17,6 +17,7 @@ from langgraph.store.base import BaseStore, SearchItem
 
 ANONYMOUS = "anonymous"
 MEMORY_KINDS = ("preferences", "notes")
+ALL_KINDS = (*MEMORY_KINDS, "settings")
 MOST_ITEMS = 200
 SHOWN_ITEMS = 50
 """Preferences put before the model; more would crowd every prompt."""
@@ -65,20 +66,13 @@ async def forget(key: str, config: RunnableConfig) -> str:
 @tool
 async def forget_everything(config: RunnableConfig) -> str:
     """Forget everything remembered about the user and delete all notes."""
-    store, user, count = *_place(config), 0
-    for kind in MEMORY_KINDS:
-        while items := await store.asearch(namespace(user, kind), limit=MOST_ITEMS):
-            for item in items:
-                await store.adelete(item.namespace, item.key)
-            count += len(items)
-    return f"Forgotten: {count} items."
+    return f"Forgotten: {await forget_all(*_place(config))} items."
 
 
 @tool
 async def switch_memory(on: bool, config: RunnableConfig) -> str:
     """Switch remembering on or off for the user, in all conversations; what is stored stays until it is forgotten."""
-    store, user = _place(config)
-    await store.aput(namespace(user, "settings"), "memory", {"on": on})
+    await switch(*_place(config), on)
     return f"Memory is switched {'on' if on else 'off'}."
 
 
@@ -114,6 +108,31 @@ USER_MEMORY: tuple[BaseTool, ...] = (
     delete_note,
 )
 """To remember, list and forget preferences, to write, read and delete notes, and to switch all that off."""
+
+
+async def everything_of(store: BaseStore, user: str) -> dict[str, Any]:
+    """What is remembered of a user, as JSON: `on`, and `preferences` and `notes` by key."""
+    found: dict[str, Any] = {"on": await _is_on(store, user)}
+    for kind in MEMORY_KINDS:
+        items = await store.asearch(namespace(user, kind), limit=MOST_ITEMS)
+        found[kind] = {item.key: item.value for item in items}
+    return found
+
+
+async def forget_all(store: BaseStore, user: str) -> int:
+    """Forget a user's preferences and notes; how many there were."""
+    count = 0
+    for kind in MEMORY_KINDS:
+        while items := await store.asearch(namespace(user, kind), limit=MOST_ITEMS):
+            for item in items:
+                await store.adelete(item.namespace, item.key)
+            count += len(items)
+    return count
+
+
+async def switch(store: BaseStore, user: str, on: bool) -> None:
+    """Have a user's memory read and written from now on, or not."""
+    await store.aput(namespace(user, "settings"), "memory", {"on": on})
 
 
 async def _is_on(store: BaseStore, user: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -110,3 +111,23 @@ def test_messages_to_a_busy_thread_wait_their_turn(trial_http: httpx.Client) -> 
     runs = {run["run_id"]: run for run in trial_http.get(f"/threads/{thread_id}/runs").json()}
     assert [run["status"] for run in runs.values()] == ["success", "success"]
     assert runs[slow["run_id"]]["updated_at"] < max(run["updated_at"] for run in runs.values())
+
+
+def test_what_is_remembered_of_a_user_can_be_seen_switched_off_and_forgotten(http: httpx.Client) -> None:
+    ada, bob = (f"{name}.{uuid4().hex}@example.org 语" for name in ("ada", "bob"))
+    for user in (ada, bob):
+        chat(http, "remember that my tea is green", user_id=user)
+    place = f"/users/{quote(ada, safe='')}/memory"
+    seen = http.get(place).json()
+    assert (seen["on"], seen["preferences"]["tea"]["value"], seen["notes"]) == (True, "green", {})
+    assert http.put(place, json={"on": False}).json() == {"on": False}
+    http.post("/reset", json={"user_id": ada})
+    assert chat(http, "what is my tea?", user_id=ada)["response"] == "You have not told me your tea in this thread."
+    refused = chat(http, "remember that my tea is black", user_id=ada)["response"]
+    assert "the user has switched memory off" in refused
+    assert http.get(place).json()["preferences"]["tea"]["value"] == "green"
+    assert http.delete(place).json() == {"forgotten": 1}
+    assert http.get(place).json() == {"on": False, "preferences": {}, "notes": {}}
+    http.post("/reset", json={"user_id": bob})
+    assert chat(http, "what is my tea?", user_id=bob)["response"] == "Your tea is green."
+    assert http.put(place, json={"on": "perhaps"}).status_code == 422

@@ -41,6 +41,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(
         ("POST /chat", "POST /reset", "GET /users/{user_id}/threads", "DELETE /users/{user_id}"), Access.KNOWN
     ),
+    **dict.fromkeys((f"{method} /users/{{user_id}}/memory" for method in ("GET", "PUT", "DELETE")), Access.KNOWN),
     **_actions(
         "assistants",
         create="POST /assistants",
