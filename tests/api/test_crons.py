@@ -81,6 +81,7 @@ async def test_a_cron_shows_what_it_will_ask_for_and_when(sdk: Sdk) -> None:
         ({"schedule": "* * * * *", "assistant_id": "nobody"}, 404, "nobody"),
         ({"schedule": "* * * * *", "interrupt_after": ["nowhere"]}, 422, "nowhere"),
         ({"schedule": "* * * * *", "stream_mode": "all"}, 422, "stream_mode"),
+        ({"schedule": "* * * * *", "config": {"recursion_limit": 1_000_000}}, 422, "recursion_limit must be at most"),
     ],
 )
 async def test_what_could_never_fire_is_refused_with_what_is_wrong(

@@ -161,6 +161,7 @@ class Acceptance:
             self._cleanup.require("adelete_for_runs")
         assistant = await self.assistant(request.assistant_id, caller)
         run, _ = self._run(request, assistant, caller, None)
+        self._quotas.check_recursion(run.kwargs.config.get("recursion_limit"))
         await self._check_graph(request, run)
         return assistant
 
