@@ -28,6 +28,7 @@ BEGIN, END = "<!-- store -->", "<!-- /store -->"
 DIMS = 1536
 AT_ONCE = 500
 REPEATS = 7
+ROUNDS = 5
 
 chance = np.random.default_rng(1)
 
@@ -68,6 +69,10 @@ async def small(store: Any) -> dict[str, float]:
     }
 
 
+def middle(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {what: statistics.median(one[what] for one in rounds) for what in rounds[0]}
+
+
 async def many(folder: Path, items: int) -> dict[str, float]:
     """What a search takes among many items with an embedding each."""
     index: IndexConfig = {"dims": DIMS, "embed": embed, "fields": ["text"]}
@@ -88,17 +93,18 @@ async def many(folder: Path, items: int) -> dict[str, float]:
 
 
 async def measured(items: int) -> str:
+    loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         folder = Path(name)
-        async with open_store(folder / "ours") as store:
-            ours = await small(store)
-        async with stock.open_store(folder / "stock") as old:
-            theirs = await small(old)
+        async with open_store(folder / "ours") as store, stock.open_store(folder / "stock") as old:
+            rounds = [(await small(store), await small(old)) for _ in range(ROUNDS)]
+        ours, theirs = (middle([one[which] for one in rounds]) for which in (0, 1))
         sizes = (items // 10, items)
         by_size = [await many(folder / f"of {size}", size) for size in sizes]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
     lines = [
-        f"Measured by `make bench-store` on {machine}; medians.",
+        f"Measured by `make bench-store` on {machine}; medians of alternating rounds; load averages when it began",
+        f"{loads}: another machine, or this one when it is quiet, may be several times faster.",
         "",
         "| one item | ours | stock |",
         "|---|---|---|",

@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import apsw
 
+from checkpoints.commit import wal_syncer
+
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
 
@@ -29,6 +31,8 @@ class Connections:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._writer = connect(path)
+        self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first look makes the log's file
+        self._sync_wal, self._close_wal = wal_syncer(path)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._lock = threading.Lock()
@@ -53,6 +57,7 @@ class Connections:
         """Finish what is queued, and let go of the file."""
         self._reading.shutdown()
         self._writing.shutdown()
+        self._close_wal()
         for connection in (*self._readers, self._writer):
             connection.close()
 
@@ -77,12 +82,13 @@ class Connections:
             for work, done in taken:
                 self._carry_out(work, done, finished)
             self._writer.execute("COMMIT")
-        except apsw.Error as error:
+            self._sync_wal()
+        except (apsw.Error, OSError) as error:
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             for _, done in taken:
                 if not done.done():
-                    done.set_exception(told(error, self._path))
+                    done.set_exception(told(error, self._path) if isinstance(error, apsw.Error) else error)
             return
         for done, result in finished:
             done.set_result(result)
@@ -99,12 +105,12 @@ class Connections:
 
 
 def connect(path: Path) -> apsw.Connection:
-    """A connection whose commits are on the disk when they return."""
+    """A connection whose commits survive the process; on the disk they are after a sync of the log."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     try:
         connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "full")
+        connection.pragma("synchronous", "normal")
         connection.pragma("foreign_keys", True)
         connection.pragma("cache_size", -16_000)
     except apsw.Error as error:

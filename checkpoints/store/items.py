@@ -60,7 +60,10 @@ class ItemStore(BaseStore):
         plan = Plan(ops, self._index)
         embedded = self._index.embed_here(plan.texts, plan.queries) if self._index and plan.embeds else NOTHING
         now = self._now()
-        results, seen = self._read(plan, embedded, now).result()
+        results: list[Result] = [None for _ in plan.ops]
+        seen: list[int] = []
+        if plan.reads:
+            results, seen = self._read(plan, embedded, now).result()
         if (written := self._write(plan, embedded, seen, now)) is not None:
             written.result()
         return results
@@ -69,7 +72,10 @@ class ItemStore(BaseStore):
         plan = Plan(ops, self._index)
         embedded = await self._index.embed(plan.texts, plan.queries) if self._index and plan.embeds else NOTHING
         now = self._now()
-        results, seen = await asyncio.wrap_future(self._read(plan, embedded, now))
+        results: list[Result] = [None for _ in plan.ops]
+        seen: list[int] = []
+        if plan.reads:
+            results, seen = await asyncio.wrap_future(self._read(plan, embedded, now))
         if (written := self._write(plan, embedded, seen, now)) is not None:
             await asyncio.wrap_future(written)
         return results
@@ -85,10 +91,6 @@ class ItemStore(BaseStore):
 
     def _read(self, plan: Plan, embedded: Embedded, now: int) -> Future[tuple[list[Result], list[int]]]:
         """Answers in the order of the operations, and the ids of those whose time to live starts anew."""
-        if not plan.reads:
-            nothing: Future[tuple[list[Result], list[int]]] = Future()
-            nothing.set_result(([None] * len(plan.ops), []))
-            return nothing
 
         def work(connection: apsw.Connection) -> tuple[list[Result], list[int]]:
             seen: list[int] = []

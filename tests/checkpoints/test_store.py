@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,14 +219,13 @@ async def test_what_cannot_be_compared_matches_nothing_and_text_compares_as_text
         assert [item.key for item in await store.asearch(("a",), filter={"n": {"$lt": 10}})] == ["old"]
 
 
-async def test_what_was_answered_is_there_after_a_kill_and_on_the_disk_before_a_power_cut(tmp_path: Path) -> None:
+async def test_what_was_answered_is_there_after_a_kill(tmp_path: Path) -> None:
     program = f"""
 import asyncio, pathlib, sys
 from checkpoints import open_store
 async def main():
     async with open_store(pathlib.Path({str(tmp_path)!r})) as store:
         await asyncio.gather(*(store.aput(("a",), str(n), {{"n": n}}) for n in range(100)))
-        assert store._connections._writer.pragma("synchronous") == 2
         print("stored", flush=True)
         sys.stdin.read()
 asyncio.run(main())
@@ -239,6 +240,49 @@ asyncio.run(main())
         await process.wait()
     async with open_store(tmp_path) as store:
         assert len(await store.asearch(("a",), limit=1000)) == 100
+
+
+async def test_a_put_is_answered_only_when_the_disk_has_it_and_many_share_one_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs: list[int] = []
+    real = os.fdatasync
+
+    gate = threading.Event()
+    gate.set()
+
+    def slow_disk(descriptor: int) -> None:
+        real(descriptor)
+        assert gate.wait(30)
+        syncs.append(stored_items(tmp_path))
+
+    monkeypatch.setattr(os, "fdatasync", slow_disk)
+    async with open_store(tmp_path) as store:
+        await store.aput(("a",), "first", {"v": 1})
+        assert syncs[-1] == 1
+        gate.clear()
+        puts = [asyncio.create_task(store.aput(("a",), str(n), {"n": n})) for n in range(200)]
+        for _ in range(20):  # turns of the loop, for all of them to be queued
+            await asyncio.sleep(0)
+        assert not any(put.done() for put in puts)
+        gate.set()
+        await asyncio.gather(*puts)
+        assert syncs[-1] == 201
+        assert len(syncs) <= 5
+
+
+async def test_a_disk_that_does_not_take_the_data_is_told(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        works = store._connections._sync_wal
+
+        def broken() -> None:
+            raise OSError(5, "Input/output error")
+
+        store._connections._sync_wal = broken
+        with pytest.raises(OSError, match="Input/output"):
+            await store.aput(("a",), "k", {"v": 1})
+        store._connections._sync_wal = works
+        await store.aput(("a",), "k", {"v": 2})
 
 
 async def test_the_file_is_private_and_has_one_owner(tmp_path: Path) -> None:
