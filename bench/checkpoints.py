@@ -64,7 +64,7 @@ def details(points: dict[str, dict[int, Point]], none: dict[int, float]) -> list
 
 async def throughput(folder: Path, rounds: int, turns: int) -> dict[str, float]:
     """Median turns per second of alternating rounds."""
-    rates: dict[str, list[float]] = {"none": [], "memory": [], "stock": [], "ours": []}
+    rates: dict[str, list[float]] = {"none": [], "memory": [], "stock": [], "ours": [], "ours, FULL": []}
     for _ in range(rounds):
         for name, measured in rates.items():
             async with subject(name, folder) as one:

@@ -74,12 +74,17 @@ async def _nothing() -> None:
 
 @asynccontextmanager
 async def subject(name: str, folder: Path) -> AsyncIterator[Subject]:
-    """`none`, `memory`, `stock`, `stock + DeltaChannel` or `ours`, in a folder of its own."""
+    """`none`, `memory`, `stock`, `stock + DeltaChannel`, `ours` or `ours, FULL`, in a folder of its own.
+
+    FULL is `synchronous=FULL`: every commit waits for the disk, where ours else waits once, at a turn's end.
+    """
     home = folder / uuid4().hex
     if name in ("none", "memory"):
         yield Subject(name, build(InMemorySaver() if name == "memory" else None), None, _nothing)
-    elif name == "ours":
+    elif name.startswith("ours"):
         async with open_checkpointer(home) as saver:
+            if "FULL" in name:
+                saver._file.journal.writer.pragma("synchronous", "FULL")
             yield Subject(name, build(saver), home / "checkpoints.db", saver.flush)
     else:
         async with open_stock(home) as stock:
