@@ -37,16 +37,24 @@ def store_leaves(connection: apsw.Connection, thread_id: str, metadata: dict[str
         connection.executemany("INSERT INTO thread_metadata VALUES (?, ?, ?)", rows)
 
 
-def containment(metadata: dict[str, Any]) -> tuple[list[str], list[Any]]:
-    """SQL conditions on a `threads` row, and their arguments, for a metadata filter."""
-    conditions: list[str] = []
-    arguments: list[Any] = []
-    for path, value in leaves(metadata):
-        if value in ("{}", "[]"):
-            continue  # everything contains an empty object
-        conditions.append("thread_id IN (SELECT thread_id FROM thread_metadata WHERE path = ? AND value = ?)")
-        arguments += (path, value)
-    return conditions, arguments
+Leaf = tuple[str, str]
+
+
+def wanted_leaves(metadata: dict[str, Any]) -> list[Leaf]:
+    """What a filter asks for, leaf by leaf; everything contains an empty object."""
+    return [(path, value) for path, value in leaves(metadata) if value not in ("{}", "[]")]
+
+
+def has_leaf(*, common: bool) -> str:
+    """An SQL condition on a `threads` row for one leaf, bound to its path and value.
+
+    A rare leaf is the place to begin with: its threads are looked up. One that many threads have is looked up for each
+    thread that the rest of the query comes to, in the order that is asked for.
+    """
+    if common:
+        return """EXISTS (SELECT 1 FROM thread_metadata AS leaf
+                          WHERE leaf.path = ? AND leaf.value = ? AND leaf.thread_id = threads.thread_id)"""
+    return "thread_id IN (SELECT thread_id FROM thread_metadata WHERE path = ? AND value = ?)"
 
 
 def visible(owner: str | None, metadata: dict[str, Any], caller: Caller) -> bool:

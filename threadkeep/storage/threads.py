@@ -15,12 +15,13 @@ from threadkeep.clock import timestamp
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.storage.database import Database, Row
 from threadkeep.storage.intents import Intent, add_intent, strike_out
-from threadkeep.storage.metadata import containment, store_leaves, visible
+from threadkeep.storage.metadata import Leaf, has_leaf, store_leaves, visible, wanted_leaves
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 """idle: nothing to do. busy: a run is pending or running. interrupted: waits for an answer. error: its run failed."""
 THREAD_STATUSES: tuple[str, ...] = get_args(ThreadStatus)
 
+_COMMON = 500  # threads with one leaf of metadata, from which on it is no place to begin a search
 SORT_COLUMNS = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
 
 _COLUMNS = """thread_id, owner, user_id, graph_id, status, metadata, config, interrupts, error, preview, ttl,
@@ -84,7 +85,7 @@ class Threads:
 
     async def search(self, query: ThreadQuery, caller: Caller) -> list[Thread]:
         assert query.sort_by in SORT_COLUMNS
-        where, arguments = _where(query, caller)
+        where, arguments = self._where(query, caller)
         direction = "DESC" if query.descending else "ASC"
         rows = self._database.read(
             f"SELECT {_COLUMNS} FROM threads {where} ORDER BY {query.sort_by} {direction}, thread_id {direction}"
@@ -94,10 +95,29 @@ class Threads:
         return [_thread(row) for row in rows]
 
     async def count(self, query: ThreadQuery, caller: Caller) -> int:
-        where, arguments = _where(query, caller)
-        row = self._database.read_one(f"SELECT count(*) FROM threads {where}", arguments)
+        leaves = _leaves(query, caller)
+        conditions, arguments = _conditions(query, caller)
+        if len(leaves) == 1 and not conditions:
+            row = self._database.read_one(
+                "SELECT count(*) FROM thread_metadata WHERE path = ? AND value = ?", leaves[0]
+            )
+        else:
+            where, arguments = self._where(query, caller)
+            row = self._database.read_one(f"SELECT count(*) FROM threads {where}", arguments)
         assert row is not None
         return int(row[0])
+
+    def _where(self, query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
+        conditions, arguments = _conditions(query, caller)
+        for leaf in _leaves(query, caller):
+            conditions.append(has_leaf(common=self._is_common(leaf)))
+            arguments += leaf
+        return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
+
+    def _is_common(self, leaf: Leaf) -> bool:
+        some = "SELECT 1 FROM thread_metadata WHERE path = ? AND value = ? LIMIT ?"
+        row = self._database.read_one(f"SELECT count(*) FROM ({some})", (*leaf, _COMMON))
+        return row is not None and row[0] == _COMMON
 
     async def patch(
         self,
@@ -306,7 +326,13 @@ def missing(thread_id: str) -> NotFoundError:
     return NotFoundError(f"Thread with ID {thread_id} not found")
 
 
-def _where(query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
+def _leaves(query: ThreadQuery, caller: Caller) -> list[Leaf]:
+    both = (query.metadata or {}, dict(caller.filters))
+    return list(dict.fromkeys(leaf for metadata in both for leaf in wanted_leaves(metadata)))
+
+
+def _conditions(query: ThreadQuery, caller: Caller) -> tuple[list[str], list[Any]]:
+    """All but those on metadata."""
     conditions: list[str] = []
     arguments: list[Any] = []
     if caller.owner is not None:
@@ -319,11 +345,7 @@ def _where(query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             arguments.append(value)
-    for metadata in filter(None, (query.metadata, dict(caller.filters))):
-        more, values = containment(metadata)
-        conditions += more
-        arguments += values
-    return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
+    return conditions, arguments
 
 
 def _thread(row: Row) -> Thread:
