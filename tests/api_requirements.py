@@ -384,6 +384,10 @@ REQUIREMENTS: dict[str, Requirement] = {
     "protocol.socket.stop": R("JS", "A stop closes it with 1012, so that clients come back."),
     "protocol.slow": R("OURS", "A reader that takes nothing is cut after SEND_TIMEOUT_SECONDS; its run goes on."),
     "protocol.sync": R("SDK", "The same through the sync client."),
+    # --- MCP
+    "mcp.tools": R("OURS", "tools/list: each assistant by its graph's name or its id, with its graph's input schema."),
+    "mcp.calls": R("OURS", "tools/call is a run on a thread of its own; failures and questions are isError, in words."),
+    "mcp.http": R("REF", "POST /mcp, streamable HTTP without sessions, answered in JSON; GET is 405."),
     # --- Chat UIs, Studio, system
     "ui.agent_chat": R("UI", "info, search, create, stream, history, resume with a checkpoint, rejoin by Location."),
     "ui.agent_chat.regenerate": R("UI", "A run from the parent checkpoint with input null gives the answer anew."),

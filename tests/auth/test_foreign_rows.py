@@ -31,6 +31,7 @@ OPEN = Foreign(status=200)
 ROUTES: dict[str, Foreign] = {
     **dict.fromkeys(("GET /", "GET /ok", "GET /info", "GET /health", "GET /ready"), OPEN),
     "GET /metrics": Foreign(status=403),
+    "POST /mcp": Foreign({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}, status=200, shows_nothing=True),
     "POST /chat": Foreign({"message": "hello", "thread_id": "{thread_id}", "graph": "whoami"}),
     "POST /reset": Foreign({"user_id": "{user_id}"}, status=403),
     "GET /users/{user_id}/threads": Foreign(),

@@ -38,8 +38,10 @@ RULES: dict[str, Rule] = {
     ),
     "GET /docs/oauth2-redirect": Access.OPEN,
     "GET /metrics": Access.OPERATOR,
+    "POST /mcp": Access.KNOWN,
     **dict.fromkeys(
-        ("POST /chat", "POST /reset", "GET /users/{user_id}/threads", "DELETE /users/{user_id}"), Access.KNOWN
+        ("POST /chat", "POST /reset", "GET /users/{user_id}/threads", "DELETE /users/{user_id}"),
+        Access.KNOWN,
     ),
     **dict.fromkeys((f"{method} /users/{{user_id}}/memory" for method in ("GET", "PUT", "DELETE")), Access.KNOWN),
     **_actions(

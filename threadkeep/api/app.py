@@ -14,6 +14,7 @@ from threadkeep import __version__
 from threadkeep.api import (
     assistants,
     crons,
+    mcp,
     meta,
     openai,
     runs,
@@ -82,6 +83,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         runs,
         store,
         openai,
+        mcp,
     )
     add_resources(app, [resource.router for resource in resources])
     install_error_handlers(app)

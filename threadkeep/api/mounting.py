@@ -21,6 +21,7 @@ _TAGS: dict[Group, frozenset[str]] = {
     "threads": frozenset({"Threads", "Thread protocol"}),
     "runs": frozenset({"Runs", "Crons"}),
     "store": frozenset({"Store"}),
+    "mcp": frozenset({"MCP"}),
 }
 
 
