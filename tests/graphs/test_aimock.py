@@ -4,7 +4,7 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from graphs.plan_execute import build as plan_execute
 from graphs.react import build as react
 from graphs.tree_of_thought import build as tree_of_thought
-from nodes.models import EnvironmentModels
+from nodes.models import EnvironmentModels, ModelChoice
 from tests.graphs.asking import asked, results
 from tests.npm import INSTALL_SECONDS, npm_package
 
@@ -39,7 +39,7 @@ def aimock() -> Path:
 
 
 @pytest.fixture
-def models(tmp_path: Path, aimock: Path) -> Iterator[EnvironmentModels]:
+async def models(tmp_path: Path, aimock: Path) -> AsyncIterator[EnvironmentModels]:
     (tmp_path / "fixtures.json").write_text(json.dumps({"fixtures": FIXTURES}))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -48,7 +48,9 @@ def models(tmp_path: Path, aimock: Path) -> Iterator[EnvironmentModels]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         wait_until_it_listens(port)
-        yield EnvironmentModels({"MODEL": "openai:mocked", "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"})
+        made = EnvironmentModels({"MODEL": "openai:mocked", "OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"})
+        yield made
+        await made(ModelChoice()).root_async_client.close()  # it keeps connections alive, beyond the test's event loop
     finally:
         process.terminate()
         process.wait(10)
