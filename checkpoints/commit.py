@@ -81,6 +81,7 @@ class Journal:
         self._one_rewrite = threading.RLock()  # whoever has it has the second connection
         self._one_connection = second is writer
         self._commits = self._synced = 0
+        self.written_checkpoints = self.written_bytes = 0
         self._sync: asyncio.Future[None] | None = None
         self._disk = ThreadPoolExecutor(2, thread_name_prefix="checkpoints")
         self._copying = False
@@ -197,10 +198,16 @@ class Journal:
                 if values := list(chain.from_iterable([getattr(rows, name) for rows in queue])):
                     writer.executemany(sql, values)
             writer.execute("COMMIT")
+            self._count(queue)
         except BaseException:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             raise
+
+    def _count(self, queue: list[Rows]) -> None:
+        # A checkpoint's own entry is the one of no task.
+        self.written_checkpoints += sum(task == 0 for rows in queue for _, _, task, _ in rows.entries)
+        self.written_bytes += sum(len(body) for rows in queue for _, _, body in rows.bodies)
 
     def _commit_apart(self, queue: list[Rows]) -> None:
         """After a refused batch: each on its own, so that a row SQLite refuses harms only its own thread."""

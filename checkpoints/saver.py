@@ -57,6 +57,10 @@ class SegmentSaver(BaseCheckpointSaver[int]):
         """Return when everything put before is on the disk; concurrent callers share one fdatasync."""
         await self._file.journal.flush()
 
+    def written(self) -> tuple[int, int]:
+        """How many checkpoints were stored since the file was opened, and the bytes of those and their writes."""
+        return self._file.journal.written_checkpoints, self._file.journal.written_bytes
+
     # -- writing ----------------------------------------------------------------------------------------------------
 
     async def aput(

@@ -50,6 +50,7 @@ class OfflineChatModel(BaseChatModel):
     """Deterministic stand-in for a chat model. `token_delay` (seconds) slows every streamed token down."""
 
     token_delay: float = 0.0
+    model: str = "offline"  # what traces and metrics call it
 
     @property
     def _llm_type(self) -> str:

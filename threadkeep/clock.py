@@ -39,3 +39,8 @@ def new_uuid7(moment: datetime) -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def seconds_since(earlier: str, now: datetime) -> float:
+    """From a timestamp to now; a clock that was set back makes it 0, never less."""
+    return max((now - datetime.fromisoformat(earlier)).total_seconds(), 0.0)

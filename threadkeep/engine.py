@@ -27,6 +27,7 @@ from threadkeep.runs.accept import Acceptance
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.crons import CronTimer
 from threadkeep.runs.execute import Executor
+from threadkeep.runs.prices import Prices, own_prices
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.sweep import Sweep
@@ -149,6 +150,8 @@ def _wired(
     graphs = Graphs(loaded, config, saver, store, separate_stores=gate.separates_store())
     threads = Threads(database)
     metrics = Metrics()
+    if (written := getattr(saver, "written", None)) is not None:
+        metrics.watch_checkpoints(written)
     targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)
     outbox = Outbox(database)
     webhooks = WebhookSender(outbox, targets, metrics, clock, settings)
@@ -166,6 +169,7 @@ def _wired(
         saver=saver,
         cleanup=cleanup,
         metrics=metrics,
+        prices=Prices(own_prices(settings.model_prices)),
         clock=clock,
         settings=settings,
     )

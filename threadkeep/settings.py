@@ -87,6 +87,11 @@ class Settings:
     webhook_retry_hours: float = _setting(
         24.0, "WEBHOOK_RETRY_HOURS", "how long a webhook is tried again before it is given up"
     )
+    model_prices: str = _setting(
+        "",
+        "MODEL_PRICES",
+        'US dollars for a million tokens, before the list of genai-prices: `{"qwen3": {"input": 0.5, "output": 1.5}}`',
+    )
     log_format: str = _setting("auto", "LOG_FORMAT", "`json`, `console`, or `auto` (console on a terminal)")
     log_level: str = _setting("info", "LOG_LEVEL", "`debug`, `info`, `warning` or `error`")
 

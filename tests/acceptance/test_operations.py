@@ -59,7 +59,7 @@ def test_metrics_count_runs_and_requests_by_their_kind(lookalike_http: httpx.Cli
     assert grown("threadkeep_http_requests_total", method="POST", route="/chat", status="200") == 2
     assert grown("threadkeep_http_requests_total", method="POST", route="/chat", status="502") == 1
     assert after[("threadkeep_queue_runs", (("status", "running"),))] == 0
-    assert after[("threadkeep_database_bytes", ())] > 0
+    assert after[("threadkeep_database_bytes", (("file", "server.db"),))] > 0
 
 
 def test_no_id_is_ever_a_label(lookalike_http: httpx.Client) -> None:
@@ -98,6 +98,8 @@ def test_metrics_as_json_give_totals_in_all_and_by_graph_and_user(data_dir: Path
         "total_interactions": 1,
         "success_rate": 1.0,
         "avg_duration_seconds": totals["users"]["ada"]["avg_duration_seconds"],
+        "total_tokens": 0,
+        "total_cost_usd": 0,
     }
     assert totals["users"]["bob"]["success_rate"] == pytest.approx(2 / 3, abs=1e-6)
 
@@ -188,3 +190,33 @@ def test_a_server_that_is_stopping_is_not_ready_and_takes_no_runs(data_dir: Path
                 assert refused.status_code == 503
                 assert int(refused.headers["retry-after"]) > 0
         assert server.ended(seconds=20) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"), [({"host": "evil.example"}, "host"), ({"origin": "https://evil.example"}, "origin")]
+)
+def test_who_is_turned_away_at_the_door_is_logged_and_counted(
+    lookalike: ServerProcess, headers: dict[str, str], reason: str
+) -> None:
+    request_id = f"req-{uuid4().hex}"
+    with lookalike.client() as client:
+        before = samples(client).get(("threadkeep_http_refused_total", (("reason", reason),)), 0.0)
+        refused = client.get("/threads/search", headers={**headers, "x-request-id": request_id})
+        after = samples(client)[("threadkeep_http_refused_total", (("reason", reason),))]
+    assert (refused.status_code, refused.headers["x-request-id"]) == (403, request_id)
+    assert after == before + 1
+    [line] = [
+        line for line in log_lines(lookalike) if line["event"] == "request_refused" and line["request_id"] == request_id
+    ]
+    assert (line["level"], line["reason"], line["client"]) == ("warning", reason, "127.0.0.1")
+    assert "evil.example" in line["detail"]
+
+
+def test_a_request_without_a_key_is_logged_and_counted(data_dir: Path) -> None:
+    with running_server(data_dir, environment={"API_KEYS": "1"}) as server, server.client() as client:
+        wrong = client.post("/threads", json={}, headers={"x-api-key": "tk.nobody.xyzzy-plugh"})
+        assert wrong.status_code == 401
+        [line] = [line for line in log_lines(server) if line["event"] == "request_refused"]
+    assert (line["reason"], line["path"]) == ("401", "/threads")
+    assert line["request_id"] == wrong.headers["x-request-id"]
+    assert "xyzzy" not in server.log

@@ -14,6 +14,7 @@ from tests.api.sdk import Sdk
 from tests.api.waiting import until
 from tests.api_requirements import requirement
 
+NO_USE = {"model_calls": 0, "input_tokens": 0, "output_tokens": 0, "total_tokens": 0, "cost_usd": 0}
 ECHO = {"messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -24,7 +25,9 @@ async def test_a_new_thread_is_idle_and_has_no_values(sdk: Sdk) -> None:
     assert (made["status"], made["values"], made["interrupts"]) == ("idle", None, {})
     assert made["metadata"] == {"team": "a"}
     assert datetime.fromisoformat(made["created_at"]).utcoffset() is not None
-    assert await sdk.threads.get(made["thread_id"]) == made
+    found = dict(await sdk.threads.get(made["thread_id"]))
+    assert found.pop("usage") == {"runs": 0, **NO_USE}
+    assert found == made
 
 
 @requirement("threads.create.exists")

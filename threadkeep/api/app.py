@@ -94,8 +94,8 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if config.http.mount_prefix:
         app.add_middleware(MountPrefix, prefix=config.http.mount_prefix)
-    app.add_middleware(RequestLog, logged_headers=config.http.logging_headers)
     app.add_middleware(OriginGuard, policy=policy)
+    app.add_middleware(RequestLog, logged_headers=config.http.logging_headers)
     add_cors(app, policy, config.cors)
     return app
 

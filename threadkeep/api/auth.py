@@ -16,6 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from threadkeep.api.actions import Access, Action, Rule, is_open
 from threadkeep.api.admission import Admission
 from threadkeep.api.errors import status_of, told
+from threadkeep.api.refusals import note_refusal
+from threadkeep.api.responses import Json
 from threadkeep.auth.gate import Gate
 from threadkeep.callers import ADMIN, EVERYONE, Caller
 from threadkeep.engine import Engine
@@ -66,6 +68,7 @@ class AuthGate:
 
 
 async def _refuse(error: ThreadkeepError, scope: Scope, receive: Receive, send: Send) -> None:
+    note_refusal(scope, str(status_of(error)), str(error))
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 4401, "reason": str(error)[:120]})
         return

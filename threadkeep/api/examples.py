@@ -81,7 +81,7 @@ RUN: dict[str, Any] = {
     "error": None,
     "cancel_reason": None,
     "attempt": 1,
-    "usage": {"model_calls": 2, "input_tokens": 120, "output_tokens": 14, "total_tokens": 134},
+    "usage": {"model_calls": 2, "input_tokens": 120, "output_tokens": 14, "total_tokens": 134, "cost_usd": 0.000058},
     "created_at": _TIME,
     "updated_at": _TIME,
 }

@@ -19,7 +19,7 @@ from threadkeep.errors import NotFoundError, ThreadkeepError
 from threadkeep.runs.run import Run
 from threadkeep.streams.feeds import News, RunComing
 from threadkeep.streams.live import Event
-from threadkeep.streams.sse import StreamCutError
+from threadkeep.streams.sse import CutReason, StreamCutError
 
 _AHEAD = 32
 """Pieces made before the client has taken them."""
@@ -64,7 +64,7 @@ async def follow(
             follower.begin(start, news)
             while (piece := await follower.ready.get()) is not None:
                 yield piece
-            raise StreamCutError
+            raise StreamCutError(follower.cut_because)
         finally:
             await follower.stop()
 
@@ -72,6 +72,7 @@ async def follow(
 class _Follower:
     def __init__(self, engine: Engine, thread_id: str, caller: Caller, view: View) -> None:
         self.ready: asyncio.Queue[bytes | None] = asyncio.Queue(_AHEAD)
+        self.cut_because: CutReason = "stopping"
         self._engine = engine
         self._thread_id = thread_id
         self._caller = caller
@@ -147,6 +148,7 @@ class _Follower:
         except NotFoundError:
             return  # undone before it had shown anything, or somebody else's
         except ThreadkeepError:  # what comes next cannot be read: the reader has to come back
+            self.cut_because = "behind"
             await self.ready.put(None)
         finally:
             await batches.aclose()

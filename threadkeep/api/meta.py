@@ -14,6 +14,7 @@ from threadkeep.api.responses import Json
 from threadkeep.api.routing import Route
 from threadkeep.engine import Engine
 from threadkeep.errors import ThreadkeepError
+from threadkeep.metrics import Now
 from threadkeep.storage.interactions import interaction_totals
 
 router = APIRouter(tags=["System"], route_class=Route)
@@ -78,9 +79,10 @@ async def metrics_response(engine: Engine, fmt: str | None) -> Response:
     if fmt == "json":
         totals: dict[str, Any] = await interaction_totals(engine.database)
         return Json({**totals, "queue": {"pending": depth.pending, "running": depth.running}})
-    text = engine.metrics.render(
-        pending=depth.pending, running=depth.running, database_bytes=engine.database.size_bytes()
+    now = Now(
+        depth.pending, depth.running, await engine.queue.longest_wait(engine.clock.now()), engine.settings.data_dir
     )
+    text = engine.metrics.render(now)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -18,6 +18,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from threadkeep.api.refusals import note_refusal
 from threadkeep.api.responses import Json
 from threadkeep.settings import LOOPBACK_HOSTS, Settings
 
@@ -79,7 +80,7 @@ def add_cors(app: FastAPI, policy: OriginPolicy, cors: dict[str, Any] | None) ->
 
 
 class OriginGuard:
-    """ASGI middleware that keeps the policy; outermost but for CORS preflights, which change nothing."""
+    """ASGI middleware that keeps the policy; before it come CORS preflights, which change nothing, and the log."""
 
     def __init__(self, app: ASGIApp, policy: OriginPolicy) -> None:
         self._app = app
@@ -92,23 +93,24 @@ class OriginGuard:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._policy.allows_host(host):
-            await self._refuse(
-                f"Host {host!r} is not one of this server's names (see ALLOWED_HOSTS).", scope, receive, send
-            )
+            words = f"Host {host!r} is not one of this server's names (see ALLOWED_HOSTS)."
+            await self._refuse("host", words, scope, receive, send)
             return
         if origin is not None and not self._policy.allows_origin(origin, host):
-            await self._refuse(f"Origin {origin!r} may not use this server (see http.cors).", scope, receive, send)
+            words = f"Origin {origin!r} may not use this server (see http.cors)."
+            await self._refuse("origin", words, scope, receive, send)
             return
         if headers.get("content-type", "").startswith("text/plain"):
             MutableHeaders(scope=scope)["content-type"] = "application/json"
         await self._app(scope, receive, send)
 
     @staticmethod
-    async def _refuse(reason: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _refuse(reason: str, words: str, scope: Scope, receive: Receive, send: Send) -> None:
+        note_refusal(scope, reason, words)
         if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 4403, "reason": reason})
+            await send({"type": "websocket.close", "code": 4403, "reason": words})
             return
-        await Json({"detail": reason}, 403)(scope, receive, send)
+        await Json({"detail": words}, 403)(scope, receive, send)
 
 
 def _name_of(host: str) -> str:

@@ -88,6 +88,7 @@ def long_response(
         heartbeat=heartbeat,
         heartbeat_seconds=engine.settings.heartbeat_seconds,
         send_timeout_seconds=engine.settings.send_timeout_seconds,
+        metrics=engine.metrics,
         headers=headers,
     )
 
@@ -101,7 +102,7 @@ async def until_stopping(batches: Batches) -> Batches:
                 return
         raise StreamCutError  # abandoned: the run goes on in the next process
     except GapError:
-        raise StreamCutError from None
+        raise StreamCutError("behind") from None
     finally:
         await batches.aclose()
 

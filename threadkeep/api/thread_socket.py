@@ -66,7 +66,8 @@ async def thread_socket(socket: WebSocket, thread_id: str, engine: EngineOf) -> 
         return
     log.info("websocket_opened", path=socket.url.path)
     try:
-        await _Session(socket, OnThread(engine, caller, thread_id)).serve()
+        with engine.metrics.reader("websocket"):
+            await _Session(socket, OnThread(engine, caller, thread_id)).serve()
     finally:
         log.info("websocket_closed", path=socket.url.path)
 
@@ -116,7 +117,8 @@ class _Session:
                 async with asyncio.timeout(self._on.engine.settings.send_timeout_seconds):
                     await self._socket.send_text(message.decode())
             except TimeoutError:
-                raise StreamCutError from None
+                self._on.engine.metrics.reader_dropped("slow")
+                raise StreamCutError("slow") from None
             except WebSocketDisconnect:
                 return
 

@@ -23,6 +23,7 @@ from threadkeep.clock import new_uuid7
 from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.storage.intents import Intent
+from threadkeep.storage.thread_usage import thread_usage
 from threadkeep.storage.threads import Thread, born_with, expiry
 
 router = APIRouter(prefix="/threads", tags=["Threads"], route_class=Route)
@@ -89,7 +90,8 @@ async def get_thread(
 ) -> Response:
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
     wanted = {name.strip() for entry in include or [] for name in entry.split(",")}
-    row = thread_wire(thread, await thread_values(engine, thread))
+    used = thread_usage(engine.database, thread)
+    row = {**thread_wire(thread, await thread_values(engine, thread)), "usage": used}
     return Json({**row, "ttl": _ttl(thread)} if "ttl" in wanted else row)
 
 

@@ -9,6 +9,7 @@ from langgraph.types import StateSnapshot
 
 from threadkeep import json
 from threadkeep.runs.accounting import Accounting
+from threadkeep.runs.measuring import Measuring
 from threadkeep.runs.run import Ending, Run
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.frames import Frame, Frames, full_interrupt
@@ -24,6 +25,7 @@ class Attempt:
     run: Run
     stream: RunStream
     started: float
+    measuring: Measuring
     accounting: Accounting = field(default_factory=Accounting)
     values: Any = None
     interrupted: bool = False

@@ -16,6 +16,7 @@ from threadkeep.runs.wire import run_wire
 from threadkeep.storage.intents import Intent, add_intent
 from threadkeep.storage.interactions import count_interaction
 from threadkeep.storage.outbox import Webhook, add_webhook
+from threadkeep.storage.thread_usage import NOTHING_USED, add_thread_usage
 from threadkeep.storage.threads import set_status
 from threadkeep.streams.event_store import close_events
 from threadkeep.streams.live import Event
@@ -61,13 +62,17 @@ def store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, f
             close_events(connection, run.run_id, final)
     _settle_thread(connection, run, ending, now)
     _tell(connection, run, ending, now)
-    count_tokens(connection, run, int((ending.outcome.get("usage") or {}).get("total_tokens") or 0), now=now)
+    usage = ending.outcome.get("usage", NOTHING_USED)
+    count_tokens(connection, run, usage["total_tokens"], now=now)
+    add_thread_usage(connection, run.thread_id, usage)
     count_interaction(
         connection,
         graph_id=run.graph_id,
         user_id=run.user_id,
         success=ending.status == "success",
         seconds=float(ending.outcome.get("duration", 0.0)),
+        tokens=usage["total_tokens"],
+        cost_usd=usage["cost_usd"],
     )
     if run.kwargs.temporary and run.kwargs.stream_resumable:
         # Whoever lost the connection may still come for the rest; then it goes as threads do whose time has come.

@@ -22,13 +22,16 @@ from langgraph.runtime import RunControl
 from threadkeep import json
 from threadkeep.auth.users import AuthUser
 from threadkeep.callers import EVERYONE
-from threadkeep.clock import Clock, timestamp
+from threadkeep.clock import Clock, seconds_since, timestamp
 from threadkeep.errors import ThreadkeepError, UnavailableError
 from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.metrics import Metrics
+from threadkeep.runs.accounting import settled_usage
 from threadkeep.runs.attempt import Attempt, Showing, note_root, preview_of, result_of, state_values
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
+from threadkeep.runs.measuring import Measuring
+from threadkeep.runs.prices import Prices
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.resume import graph_input, is_over, may_ask_again, position_of
 from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled_ending
@@ -61,6 +64,7 @@ class Executor:
         saver: BaseCheckpointSaver[Any],
         cleanup: Cleanup,
         metrics: Metrics,
+        prices: Prices,
         clock: Clock,
         settings: Settings,
     ) -> None:
@@ -70,6 +74,7 @@ class Executor:
         self._saver = saver
         self._cleanup = cleanup
         self._metrics = metrics
+        self._prices = prices
         self._clock = clock
         self._settings = settings
         self.stopping = False
@@ -82,14 +87,19 @@ class Executor:
         hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
         """
         stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
-        attempt = Attempt(run, stream, self._clock.monotonic())
+        measuring = Measuring(run.graph_id, self._metrics, self._clock)
+        attempt = Attempt(run, stream, self._clock.monotonic(), measuring)
         bound = log.bind(run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
-        bound.info("run_started", attempt=run.attempt)
+        waited = seconds_since(run.due_at, self._clock.now())
+        if run.attempt == 1:
+            self._metrics.run_started(run.graph_id, waited)
+        bound.info("run_started", attempt=run.attempt, queued_ms=round(waited * 1000))
         try:
             ending = await self._attempt(attempt, control)
         except GraphDrained:
             await self._queue.release(run, now=self._now())
             self._log.close(stream, None)
+            self._metrics.run_released()
             bound.info("run_released", attempt=run.attempt)
             return
         except asyncio.CancelledError:
@@ -145,6 +155,7 @@ class Executor:
                 require_pending_nodes(graph, run.graph_id, run.thread_id, position.found)
         failed = await self._queue.note_attempt(run, progress=str(position))
         if failed >= self._settings.max_attempts:
+            self._metrics.run_parked()
             message = f"{failed} attempts in a row ended without any progress; the run is not tried again."
             return _failed({"error": "PoisonRun", "message": message})
         return Beginning(resuming=run.attempt > 1 and position.checkpoint_id is not None)
@@ -213,7 +224,7 @@ class Executor:
         config: RunnableConfig = {
             "configurable": {**configurable, **ids, **_auth(run)},
             "metadata": {**run.metadata, **ids},
-            "callbacks": [attempt.accounting],
+            "callbacks": [attempt.accounting, attempt.measuring],
             "run_name": run.graph_id,
             "run_id": UUID(run.run_id),
             "tags": list(given.get("tags") or []),
@@ -250,7 +261,7 @@ class Executor:
         outcome = {
             **ending.outcome,
             "duration": round(self._clock.monotonic() - attempt.started, 6),
-            "usage": attempt.accounting.usage,
+            "usage": await settled_usage(attempt.accounting, self._prices, self._metrics),
             "tools_used": attempt.accounting.tools_used,
         }
         values = None if run.kwargs.webhook is None else json.dumps(attempt.values)

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import apsw
 
 from threadkeep import json
 from threadkeep.callers import Caller
+from threadkeep.clock import seconds_since, timestamp
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.endings import end_pending, settle_if_idle, store_end
 from threadkeep.runs.quotas import Quotas
@@ -307,6 +309,13 @@ class RunQueue:
         """When the earliest delayed run becomes due, if one waits for its time."""
         row = self._database.read_one("SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (now,))
         return None if row is None else row[0]
+
+    async def longest_wait(self, now: datetime) -> float:
+        """For how many seconds the pending run that is due longest could have been running."""
+        row = self._database.read_one(
+            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at <= ?", (timestamp(now),)
+        )
+        return 0.0 if row is None or row[0] is None else seconds_since(row[0], now)
 
     async def depth(self) -> QueueDepth:
         rows: dict[str, int] = dict(

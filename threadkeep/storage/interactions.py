@@ -10,20 +10,30 @@ from threadkeep.storage.database import Database
 
 
 def count_interaction(
-    connection: apsw.Connection, *, graph_id: str, user_id: str | None, success: bool, seconds: float
+    connection: apsw.Connection,
+    *,
+    graph_id: str,
+    user_id: str | None,
+    success: bool,
+    seconds: float,
+    tokens: int,
+    cost_usd: float | None,
 ) -> None:
     connection.execute(
-        """INSERT INTO interaction_totals VALUES (?, ?, 1, ?, ?)
+        """INSERT INTO interaction_totals VALUES (?, ?, 1, ?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET interactions = interactions + 1, successes = successes + excluded.successes,
-               duration_seconds = duration_seconds + excluded.duration_seconds""",
-        (graph_id, user_id or "", int(success), seconds),
+               duration_seconds = duration_seconds + excluded.duration_seconds,
+               total_tokens = total_tokens + excluded.total_tokens, cost_usd = cost_usd + excluded.cost_usd""",
+        (graph_id, user_id or "", int(success), seconds, tokens, cost_usd),
     )
 
 
 async def interaction_totals(database: Database) -> dict[str, Any]:
-    """`total_interactions`, `success_rate`, `avg_duration_seconds`: in all, per graph, per user that was named."""
+    """Interactions, how many of them went well, how long they took, tokens and cost (null where some price is not
+    known): in all, per graph, per user that was named."""
     rows = database.read(
-        "SELECT graph_id, user_id, interactions, successes, duration_seconds FROM interaction_totals ORDER BY 1, 2"
+        """SELECT graph_id, user_id, interactions, successes, duration_seconds, total_tokens, cost_usd
+           FROM interaction_totals ORDER BY 1, 2"""
     )
     graphs = sorted({row[0] for row in rows})
     users = sorted({row[1] for row in rows if row[1]})
@@ -36,8 +46,11 @@ async def interaction_totals(database: Database) -> dict[str, Any]:
 
 def _summary(rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     total = sum(row[2] for row in rows)
+    costs = [row[6] for row in rows]
     return {
         "total_interactions": total,
         "success_rate": round(sum(row[3] for row in rows) / total, 6) if total else None,
         "avg_duration_seconds": round(sum(row[4] for row in rows) / total, 6) if total else None,
+        "total_tokens": sum(row[5] for row in rows),
+        "total_cost_usd": None if None in costs else round(sum(costs), 9),
     }

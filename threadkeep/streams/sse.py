@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from typing import Literal
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from threadkeep.metrics import Metrics
 from threadkeep.streams.live import Event
 
 HEARTBEAT = b": heartbeat\r\n\r\n"
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
+CutReason = Literal["stopping", "behind", "slow"]
+"""The server stops or gives the run up; what the reader needs next is kept nowhere; he takes nothing any more."""
+
+
 class StreamCutError(Exception):
     """The connection is dropped on purpose, in the middle, so that the client notices."""
+
+    def __init__(self, reason: CutReason = "stopping") -> None:
+        super().__init__(reason)
+        self.reason: CutReason = reason
 
 
 def encode(event: Event, *, with_id: bool) -> bytes:
@@ -45,17 +55,28 @@ class LongResponse(Response):
         heartbeat: bytes,
         heartbeat_seconds: float,
         send_timeout_seconds: float,
+        metrics: Metrics,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self._body = body
         self._heartbeat = heartbeat
         self._heartbeat_seconds = heartbeat_seconds
         self._send_timeout = send_timeout_seconds
+        self._metrics = metrics
+        self._kind = "stream" if media_type == EVENT_STREAM else "wait"
         head = {"content-type": media_type, "cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})}
         super().__init__(headers=head)
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._metrics.reader(self._kind):
+            try:
+                await self._answer(receive, send)
+            except StreamCutError as cut:
+                self._metrics.reader_dropped(cut.reason)
+                raise
+
+    async def _answer(self, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         pump = asyncio.current_task()
         assert pump is not None
@@ -71,7 +92,7 @@ class LongResponse(Response):
                 raise
             pump.uncancel()
             if beating.done():
-                raise StreamCutError from None
+                raise StreamCutError("slow") from None
         finally:
             gone.cancel()
             beating.cancel()
@@ -102,7 +123,7 @@ class LongResponse(Response):
             async with asyncio.timeout(self._send_timeout):
                 await send({"type": "http.response.body", "body": chunk, "more_body": not last})
         except TimeoutError:
-            raise StreamCutError from None
+            raise StreamCutError("slow") from None
 
 
 async def _disconnected(receive: Receive) -> None:
