@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from threadkeep.clock import Clock, SystemClock, timestamp
 from threadkeep.config import Config
 from threadkeep.errors import StartupError
 from threadkeep.graphs import Graphs, load_target
+from threadkeep.masking import mask_for
 from threadkeep.metrics import Metrics
 from threadkeep.persistence import OpenSaver, OpenStore, open_saver_of, open_store_of
 from threadkeep.runs.accept import Acceptance
@@ -169,6 +171,7 @@ def _wired(
         saver=saver,
         cleanup=cleanup,
         metrics=metrics,
+        mask=mask_for(os.environ),
         prices=Prices(own_prices(settings.model_prices)),
         clock=clock,
         settings=settings,

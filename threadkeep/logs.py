@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
 
 from threadkeep import json
+from threadkeep.masking import Mask
 from threadkeep.streams.sse import StreamCutError
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -22,18 +24,28 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 class Lines:
     """Whole lines on standard error. When nobody reads them any more, that is no reason to stop serving."""
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, mask: Mask, name: str = "") -> None:
         self.name = name
+        self._mask = mask
 
     def write(self, line: str) -> None:
         with suppress(OSError, ValueError):
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{self._mask(line)}\n")
 
     debug = info = warning = error = critical = write
 
 
-def configure_logs(*, log_format: str, level: str) -> None:
-    """Send everything to standard error. `auto` is for people on a terminal and for machines elsewhere."""
+class _MaskedFormatter(structlog.stdlib.ProcessorFormatter):
+    def __init__(self, mask: Mask, **given: Any) -> None:
+        super().__init__(**given)
+        self._mask = mask
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._mask(super().format(record))
+
+
+def configure_logs(*, log_format: str, level: str, mask: Mask) -> None:
+    """Send everything to standard error, masked. `auto` is for people on a terminal and for machines elsewhere."""
     readable = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -52,13 +64,14 @@ def configure_logs(*, log_format: str, level: str) -> None:
     # Our own events take the short way, past the standard library: three of them are part of every run.
     structlog.configure(
         processors=[*shared, *last],
-        logger_factory=Lines,
+        logger_factory=partial(Lines, mask),
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
+        _MaskedFormatter(
+            mask,
             foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )

@@ -22,6 +22,7 @@ import uvicorn
 from threadkeep import __version__
 from threadkeep.errors import StartupError
 from threadkeep.logs import configure_logs
+from threadkeep.masking import mask_for
 from threadkeep.reload import SourceReload
 from threadkeep.settings import SETTINGS, Settings, read_settings
 from threadkeep.sync_nodes import leave_blocked_threads
@@ -115,7 +116,7 @@ def settings_from(parsed: argparse.Namespace) -> Settings:
 
 def serve(settings: Settings, app: Any, *, banner: Callable[[str], str], reload_folders: Sequence[Path] = ()) -> None:
     """Listen until told to stop. `app` is the application, or with `reload_folders` its factory as an import string."""
-    configure_logs(log_format=settings.log_format, level=settings.log_level)
+    configure_logs(log_format=settings.log_format, level=settings.log_level, mask=mask_for(os.environ))
     listening = _bind(settings)
     config = uvicorn.Config(
         app,

@@ -120,18 +120,21 @@ def test_logs_are_one_json_object_a_line_that_ties_request_run_thread_graph_and_
 
     def all_there() -> bool:  # the answer may be out before the run's last line is
         mine.update({line["event"]: line for line in log_lines(lookalike) if line.get("run_id") == answer["run_id"]})
-        return len(mine) >= 3
+        return len(mine) >= 4
 
-    wait_until(all_there, what="three log lines")
-    assert set(mine) == {"run_started", "run_ended", "request"}
+    wait_until(all_there, what="four log lines")
+    assert set(mine) == {"run_accepted", "run_started", "run_ended", "request"}
     for line in mine.values():
         assert line | ids == line
+        assert line["request_id"] == request_id
         assert line["level"] == "info"
         assert line["timestamp"].endswith("Z")
     ended, request = mine["run_ended"], mine["request"]
     assert ended["status"] == "success"
     assert ended["duration"] > 0
-    assert request["request_id"] == request_id
+    assert ended["exec_ms"] == round(ended["duration"] * 1000)
+    assert (ended["attempt"], ended["total_tokens"]) == (1, 0)
+    assert mine["run_started"]["queued_ms"] >= 0
     assert (request["method"], request["path"], request["status"]) == ("POST", "/chat", 200)
     assert request["duration"] > 0
 

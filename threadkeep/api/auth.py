@@ -17,7 +17,6 @@ from threadkeep.api.actions import Access, Action, Rule, is_open
 from threadkeep.api.admission import Admission
 from threadkeep.api.errors import status_of, told
 from threadkeep.api.refusals import note_refusal
-from threadkeep.api.responses import Json
 from threadkeep.auth.gate import Gate
 from threadkeep.callers import ADMIN, EVERYONE, Caller
 from threadkeep.engine import Engine

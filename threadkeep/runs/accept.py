@@ -13,6 +13,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import apsw
+import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END
 
@@ -32,6 +33,8 @@ from threadkeep.storage.threads import Thread, born_with
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.feeds import ThreadFeeds
 from threadkeep.streams.live import Event, RunStream
+
+log = structlog.get_logger("threadkeep.runs")
 
 _SERVERS_OWN = "langgraph_auth_"  # only the gate says who asks
 _CHECKPOINT_KEYS = ("checkpoint_id", "checkpoint_ns", "checkpoint_map")
@@ -147,6 +150,7 @@ class Acceptance:
         # It may start while the disk takes it in; nobody is told before that is done.
         self._worker.wake()
         await self._queue.sync()
+        log.info("run_accepted", run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
         return AcceptedRun(run, stream, events)
 
     def _again(self, run: Run, listen: bool) -> AcceptedRun:
@@ -234,6 +238,7 @@ class Acceptance:
                 feedback_keys=request.feedback_keys,
                 on_disconnect=request.on_disconnect,
                 user=None if caller.user is None else dict(caller.user),
+                request_id=structlog.contextvars.get_contextvars().get("request_id"),
                 temporary=thread_id is None and request.on_completion == "delete",
             ),
             idempotency_key=request.idempotency_key,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.types import StateSnapshot
 
 from threadkeep import json
+from threadkeep.masking import Mask
 from threadkeep.runs.accounting import Accounting
 from threadkeep.runs.measuring import Measuring
 from threadkeep.runs.run import Ending, Run
+from threadkeep.storage.thread_usage import NOTHING_USED
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.frames import Frame, Frames, full_interrupt
 from threadkeep.streams.live import RunStream
@@ -27,6 +30,8 @@ class Attempt:
     started: float
     measuring: Measuring
     accounting: Accounting = field(default_factory=Accounting)
+    used: Mapping[str, Any] = field(default_factory=lambda: NOTHING_USED)
+    """Model calls, tokens and their cost, once it is over."""
     values: Any = None
     interrupted: bool = False
 
@@ -38,8 +43,9 @@ class Showing:
     all that has to be stored. If anything else comes first, the frame is stored whole.
     """
 
-    def __init__(self, event_log: EventLog, attempt: Attempt, frames: Frames) -> None:
+    def __init__(self, event_log: EventLog, attempt: Attempt, frames: Frames, mask: Mask) -> None:
         self._log = event_log
+        self._mask = mask
         self._attempt = attempt
         self._frames = frames
         self._held: list[Frame] = []
@@ -50,6 +56,8 @@ class Showing:
         if not self._attempt.stream.wanted:
             return
         frames = list(self._frames.of(part))
+        if _tells_an_error(part):
+            frames = [(name, json.loads(self._mask(json.dumps_text(payload)))) for name, payload in frames]
         if root and part["type"] == "values" and self._attempt.stream.resumable and not part.get("interrupts"):
             self._held = frames
         else:
@@ -64,6 +72,23 @@ class Showing:
             self._log.append(
                 self._attempt.stream, name, payload, attempt=self._attempt.run.attempt, checkpoint_id=checkpoint_id
             )
+
+
+def _tells_an_error(part: Any) -> bool:
+    """Whether it says what a tool or a node raised, which may hold a key."""
+    data = part["data"]
+    match part["type"]:
+        case "tools":
+            return bool(data["event"] == "tool-error")
+        case "tasks":
+            return bool(data.get("error"))
+        case "checkpoints":
+            return any(task.get("error") for task in data.get("tasks", ()))
+        case "debug":
+            payload = data["payload"]
+            return bool(payload.get("error")) or any(task.get("error") for task in payload.get("tasks", ()))
+        case _:
+            return False
 
 
 def note_root(attempt: Attempt, part: Any) -> None:

@@ -25,6 +25,7 @@ from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, seconds_since, timestamp
 from threadkeep.errors import ThreadkeepError, UnavailableError
 from threadkeep.graphs import Graph, Graphs, context_for
+from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
 from threadkeep.runs.accounting import settled_usage
 from threadkeep.runs.attempt import Attempt, Showing, note_root, preview_of, result_of, state_values
@@ -65,6 +66,7 @@ class Executor:
         cleanup: Cleanup,
         metrics: Metrics,
         prices: Prices,
+        mask: Mask,
         clock: Clock,
         settings: Settings,
     ) -> None:
@@ -75,6 +77,7 @@ class Executor:
         self._cleanup = cleanup
         self._metrics = metrics
         self._prices = prices
+        self._mask = mask
         self._clock = clock
         self._settings = settings
         self.stopping = False
@@ -89,7 +92,10 @@ class Executor:
         stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
         attempt = Attempt(run, stream, self._clock.monotonic(), measuring)
-        bound = log.bind(run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
+        request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}
+        bound = log.bind(
+            **request, run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id
+        )
         waited = seconds_since(run.due_at, self._clock.now())
         if run.attempt == 1:
             self._metrics.run_started(run.graph_id, waited)
@@ -111,12 +117,16 @@ class Executor:
             ending = cancelled_ending(action)
         except Exception as error:  # noqa: BLE001 - the border around one run: whatever a graph raises is its run's end
             bound.warning("run_failed", error=type(error).__name__, exc_info=error)
-            ending = _failed({"error": type(error).__name__, "message": str(error)})
+            ending = _failed({"error": type(error).__name__, "message": self._mask(str(error))})
         ending = await _uninterrupted(self._end(attempt, ending))
         status = "rolled_back" if ending.rolled_back else ending.status
         seconds = round(self._clock.monotonic() - attempt.started, 6)
         self._metrics.run_ended(run.graph_id, status, seconds)
-        bound.info("run_ended", status=status, attempt=run.attempt, duration=seconds)
+        used = attempt.used
+        bound.info(
+            "run_ended", status=status, attempt=run.attempt, duration=seconds, exec_ms=round(seconds * 1000),
+            model_calls=used["model_calls"], total_tokens=used["total_tokens"], cost_usd=used["cost_usd"],
+        )  # fmt: skip
 
     async def _attempt(self, attempt: Attempt, control: RunControl) -> Ending:
         run = attempt.run
@@ -168,7 +178,8 @@ class Executor:
             run.graph_id, config, access="threads.create_run", context=context, owner=run.owner
         ) as graph:
             parts = self._parts(graph, attempt, config, control, None if resuming else graph_input(run))
-            shown = Showing(self._log, attempt, Frames(run.kwargs.stream_mode, subgraphs=run.kwargs.stream_subgraphs))
+            frames = Frames(run.kwargs.stream_mode, subgraphs=run.kwargs.stream_subgraphs)
+            shown = Showing(self._log, attempt, frames, self._mask)
             async for part in parts:
                 if not part["ns"]:
                     note_root(attempt, part)
@@ -258,10 +269,11 @@ class Executor:
         if ending.error is not None:
             self._log.append(stream, "error", ending.error, attempt=run.attempt)
         await self._when_stored(self._flush, stream)
+        attempt.used = await settled_usage(attempt.accounting, self._prices, self._metrics)
         outcome = {
             **ending.outcome,
             "duration": round(self._clock.monotonic() - attempt.started, 6),
-            "usage": await settled_usage(attempt.accounting, self._prices, self._metrics),
+            "usage": attempt.used,
             "tools_used": attempt.accounting.tools_used,
         }
         values = None if run.kwargs.webhook is None else json.dumps(attempt.values)

@@ -49,6 +49,8 @@ class RunKwargs:
     on_disconnect: Literal["cancel", "continue"] = "continue"
     user: dict[str, Any] | None = None
     """Who asked, when they had to say so: for the graph to read, also after a restart."""
+    request_id: str | None = None
+    """The request that asked for it, for the log."""
     temporary: bool = False
     """The thread was made for this run alone and is deleted after it."""
 

@@ -1,0 +1,60 @@
+"""Keys and passwords, made unreadable before a line is logged or an error is shown.
+
+Libraries put the address and the headers of a failed request into their errors. What is masked: the values of this
+process's environment that are secret by their names, passwords in its addresses, and whatever looks like a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from urllib.parse import quote, unquote, urlsplit
+
+from threadkeep import json
+
+MASK = "***"
+_FEWEST_CHARACTERS = 6
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIALS?|AUTHORIZATION|HEADERS)$", re.I)
+_LOOKS_SECRET = re.compile(
+    r"""(?P<before> \bbearer\s+ | \bbasic\s+ (?=[A-Za-z0-9+/]{16}) | ://[^/\s:@"']*: (?=[^/\s@"']+@)
+          | \b(?:api[-_]?key|access[-_]?token|password|secret)\b \\?["']? \s*[:=]\s* \\?["']? (?=[^\s"'\\]{6}) )
+        [^\s"'\\,;&@)]+
+      | \b(?:sk|tk|lsv2|pk-lf|sk-lf|ghp|xox[abp])[-_][A-Za-z0-9_.-]{8,}""",
+    re.I | re.X,
+)
+
+Mask = Callable[[str], str]
+
+
+def mask_for(environment: Mapping[str, str]) -> Mask:
+    """A function that gives a text back without secrets; those of the environment as it is now."""
+    known = {form for secret in _secrets(environment) for form in _forms(secret)}
+    pattern = re.compile("|".join(re.escape(form) for form in sorted(known, key=len, reverse=True))) if known else None
+    return partial(_masked, pattern)
+
+
+def _masked(known: re.Pattern[str] | None, text: str) -> str:
+    if known is not None:
+        text = known.sub(MASK, text)
+    return _LOOKS_SECRET.sub(lambda found: (found["before"] or "") + MASK, text)
+
+
+def _secrets(environment: Mapping[str, str]) -> set[str]:
+    found = {text for name, text in environment.items() if _SECRET_NAME.search(name)}
+    for text in environment.values():
+        if "://" in text and "@" in text:
+            found.add(_password_of(text))
+    return {text.strip() for text in found if len(text.strip()) >= _FEWEST_CHARACTERS}
+
+
+def _password_of(address: str) -> str:
+    try:
+        return urlsplit(address.strip()).password or ""
+    except ValueError:
+        return ""
+
+
+def _forms(secret: str) -> set[str]:
+    """As it is, as JSON and as a URL write it."""
+    return {secret, json.dumps_text(secret)[1:-1], quote(secret, safe=""), unquote(secret)}
