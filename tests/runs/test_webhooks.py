@@ -22,7 +22,7 @@ from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.webhook_config import WebhookRules
 
 ECHO: dict[str, Any] = {"assistant_id": "echo", "input": {"messages": [{"role": "user", "content": "hi"}]}}
-TRUSTING = {"WEBHOOK_TRUSTED_HOSTS": "127.0.0.1", "WEBHOOK_TIMEOUT_SECONDS": "0.5"}
+TRUSTING = {"WEBHOOK_TRUSTED_HOSTS": "127.0.0.1", "WEBHOOK_TIMEOUT_SECONDS": "1"}
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,7 @@ class WebhookSender:
             "content-type": "application/json",
             "user-agent": f"threadkeep/{__version__}",
         }
+        self._client: httpx.AsyncClient | None = None
         self._wanted = asyncio.Event()
         self._trying: dict[str, asyncio.Task[None]] = {}
         self.own_app: ASGIApp | None = None
@@ -66,22 +67,21 @@ class WebhookSender:
 
     async def serve(self) -> None:
         """Deliver until cancelled; what is under way then is tried again after the next start."""
-        # No connection is kept: they are pooled by address, and one made for a name must not serve another.
-        limits = httpx.Limits(max_keepalive_connections=0)
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
-            try:
-                while True:
-                    now = self._clock.now()
-                    try:
-                        await self._start_due(client, now)
-                        await self._until_wanted(now)
-                    except ThreadkeepError as error:
-                        log.error("webhooks_waiting", error=str(error))
-                        await asyncio.sleep(_RETRY_SECONDS)
-            finally:
-                for task in self._trying.values():
-                    task.cancel()
-                await asyncio.gather(*self._trying.values(), return_exceptions=True)
+        try:
+            while True:
+                now = self._clock.now()
+                try:
+                    await self._start_due(now)
+                    await self._until_wanted(now)
+                except ThreadkeepError as error:
+                    log.error("webhooks_waiting", error=str(error))
+                    await asyncio.sleep(_RETRY_SECONDS)
+        finally:
+            for task in self._trying.values():
+                task.cancel()
+            await asyncio.gather(*self._trying.values(), return_exceptions=True)
+            if self._client is not None:
+                await self._client.aclose()
 
     async def _until_wanted(self, now: datetime) -> None:
         """Return when there is more than was due at `now`: another's time has come, or something has changed."""
@@ -95,15 +95,15 @@ class WebhookSender:
             pass
         self._wanted.clear()
 
-    async def _start_due(self, client: httpx.AsyncClient, now: datetime) -> None:
+    async def _start_due(self, now: datetime) -> None:
         for webhook in await self._outbox.due(now=timestamp(now), a_host=_A_HOST, limit=_TOGETHER):
             if webhook.webhook_id not in self._trying:
-                task = asyncio.create_task(self._deliver(client, webhook), name=f"webhook {webhook.webhook_id}")
+                task = asyncio.create_task(self._deliver(webhook), name=f"webhook {webhook.webhook_id}")
                 self._trying[webhook.webhook_id] = task
 
-    async def _deliver(self, client: httpx.AsyncClient, webhook: Webhook) -> None:
+    async def _deliver(self, webhook: Webhook) -> None:
         # Gathered, so that whatever goes wrong with one target is a value here, and the outbox is told of it.
-        [problem] = await asyncio.gather(self._send(client, webhook), return_exceptions=True)
+        [problem] = await asyncio.gather(self._send(webhook), return_exceptions=True)
         try:
             await self._settle(webhook, problem)
         except ThreadkeepError as error:
@@ -113,11 +113,12 @@ class WebhookSender:
             self._trying.pop(webhook.webhook_id, None)
             self.wake()
 
-    async def _send(self, client: httpx.AsyncClient, webhook: Webhook) -> None:
+    async def _send(self, webhook: Webhook) -> None:
         """One try; raises what went wrong."""
         sent_at = timestamp(self._clock.now())
         content = webhook.payload[:-1] + f',"webhook_sent_at":"{sent_at}"}}'.encode()
         headers = {**self._headers, "webhook-id": webhook.webhook_id, "webhook-attempt": str(webhook.attempts + 1)}
+        client = await self._opened()  # the target is not at fault for how long this takes
         async with asyncio.timeout(self._settings.webhook_timeout_seconds):
             if is_own_route(webhook.url):
                 status = await self._send_here(webhook.url, content, headers)
@@ -140,6 +141,17 @@ class WebhookSender:
         response = await client.send(request, stream=True)  # what the target has to say is not read
         await response.aclose()
         return response.status_code
+
+    async def _opened(self) -> httpx.AsyncClient:
+        """The client, made for the first webhook: reading the certificates takes a tenth of a second."""
+        if self._client is None:
+            certificates = await asyncio.to_thread(httpx.create_ssl_context)
+            # No connection is kept: they are pooled by address, and one made for a name must not serve another.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            self._client = self._client or httpx.AsyncClient(
+                verify=certificates, trust_env=False, follow_redirects=False, limits=limits
+            )
+        return self._client
 
     async def _send_here(self, path: str, content: bytes, headers: dict[str, str]) -> int:
         if self.own_app is None or not self._targets.rules.own_routes:
