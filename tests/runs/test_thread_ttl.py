@@ -150,7 +150,7 @@ async def test_a_run_that_comes_as_its_thread_expires_is_refused_or_finished_nev
 
 
 async def test_a_thread_for_one_run_goes_with_it_whatever_is_configured(tmp_path: Path, clock: HeldClock) -> None:
-    async with opened(tmp_path, clock, ThreadTtl("keep_latest", 60.0)) as engine:
+    async with opened(tmp_path, clock, ThreadTtl("keep_latest", 60.0, sweep_interval=600.0)) as engine:
         request = RunRequest("g", input={"messages": "hello"}, stream_resumable=True)
         accepted = await engine.acceptance.accept(request, EVERYONE, thread_id=None, listen=True)
         assert accepted.events is not None

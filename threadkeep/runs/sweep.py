@@ -63,17 +63,18 @@ class Sweep:
             ended_before=timestamp(now - timedelta(hours=self._settings.event_retention_hours)),
             thread_bytes=self._settings.event_bytes_per_thread,
         )
-        expired = 0
-        if self._clock.monotonic() >= self._threads_due:
+        due = self._clock.monotonic() >= self._threads_due
+        if due:
             self._threads_due = self._clock.monotonic() + self._threads_pause
-            expired = await self._expire_threads(timestamp(now))
+        expired = await self._expire_threads(timestamp(now), with_ttl=due)
         if forgotten or expired:
             log.info("swept", forgotten_streams=forgotten, expired_threads=expired)
 
-    async def _expire_threads(self, now: str) -> int:
+    async def _expire_threads(self, now: str, *, with_ttl: bool) -> int:
         expired = 0
         while expired < self._ttl.sweep_limit:
-            threads = await self._threads.expired(now=now, limit=min(_PAGE, self._ttl.sweep_limit - expired))
+            limit = min(_PAGE, self._ttl.sweep_limit - expired)
+            threads = await self._threads.expired(now=now, limit=limit, with_ttl=with_ttl)
             if not threads:
                 break
             for thread in threads:

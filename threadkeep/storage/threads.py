@@ -179,12 +179,15 @@ class Threads:
 
         await self._database.write(work)
 
-    async def expired(self, *, now: str, limit: int) -> list[Thread]:
-        """Threads whose time to live is over and on which nothing runs, the longest overdue first."""
+    async def expired(self, *, now: str, limit: int, with_ttl: bool = True) -> list[Thread]:
+        """Threads whose time to live is over and on which nothing runs, the longest overdue first.
+
+        Without `with_ttl` only those that nobody gave one: a run's own thread, kept a little for late readers.
+        """
         rows = self._database.read(
-            f"""SELECT {_COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy'
+            f"""SELECT {_COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy' AND (? OR ttl IS NULL)
                 ORDER BY expires_at LIMIT ?""",
-            (now, limit),
+            (now, with_ttl, limit),
         )
         return [_thread(row) for row in rows]
 
