@@ -35,3 +35,11 @@ def write_section(name: str, heading: str, text: str) -> None:
     else:
         document = f"{document.rstrip()}\n\n## {heading}\n\n{section}\n"
     DOCUMENT.write_text(document, encoding="utf-8")
+
+
+def memory(pid: int) -> int:
+    """Bytes of the process that are in memory."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")

@@ -19,8 +19,8 @@ from typing import Any
 import apsw
 import httpx
 
-from bench.http import ROOT, ROUTES, TRIAL, Target, free_port, idle, loaded, started, until_listening
-from bench.report import machine, markdown, write_section
+from bench.http import ROOT, ROUTES, TRIAL, Target, free_port, idle, loaded, one_run, started, until_listening
+from bench.report import machine, markdown, memory, write_section
 
 _GRAPH = "echo"
 
@@ -94,6 +94,35 @@ async def measured(folder: Path) -> dict[str, float]:
     return found
 
 
+async def memory_over(runs: int) -> list[tuple[str, ...]]:
+    """What the process holds after a tenth of so many runs, and after all of them."""
+    rows: list[tuple[str, ...]] = [
+        ("runs so far, each on a thread of its own", "memory, MB", "server.db and checkpoints.db, MB")
+    ]
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "server.py", "--port", str(port), "--data", folder, "--config", str(TRIAL)]
+        with started(command, {"LOG_FORMAT": "json"}) as process:
+            await until_listening(port)
+            target = Target("threadkeep", port, process.pid)
+            for part in range(10):
+                await run_many(target, runs // 10)
+                if part in (0, 4, 9):
+                    files = sum(file.stat().st_size for file in Path(folder).glob("*.db*"))
+                    done = f"{(part + 1) * runs // 10:,}"
+                    rows.append((done, f"{memory(process.pid) / 1e6:.0f}", f"{files / 1e6:.0f}"))
+    return rows
+
+
+async def run_many(target: Target, runs: int, *, clients: int = 16) -> None:
+    async def some() -> None:
+        async with target.client() as client:
+            for _ in range(runs // clients):
+                await one_run(client, target, "wait")
+
+    await asyncio.gather(*(some() for _ in range(clients)))
+
+
 async def median_ms(client: httpx.AsyncClient, method: str, path: str, body: Any) -> float:
     taken = []
     for _ in range(15):
@@ -128,7 +157,7 @@ async def main() -> None:
     rows += [(name, f"{small[name]:.2f}", f"{large[name]:.2f}", f"{large[name] / small[name]:.2f}") for name in small]
     text = (
         f"Measured on {machine()}. With {given.threads * given.runs:,} runs; server.db has {size / 1e6:,.0f} MB."
-        f"\n\n{markdown(rows)}"
+        f"\n\n{markdown(rows)}\n\n{markdown(await memory_over(10_000))}"
     )
     sys.stdout.write(text + "\n")
     if not given.no_write:

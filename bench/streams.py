@@ -14,11 +14,10 @@ import statistics
 import sys
 import tempfile
 import time
-from pathlib import Path
 from uuid import uuid4
 
 from bench.http import ROOT, free_port, started, until_listening
-from bench.report import machine, markdown, write_section
+from bench.report import machine, markdown, memory, write_section
 
 TICKING = ROOT / "bench/ticking/langgraph.json"
 OPENED_A_SECOND = 60
@@ -47,14 +46,6 @@ async def follow(port: int, tokens: int, pause: float, *, after: float = 0.0) ->
     writer.close()
     assert len(late) == tokens, f"{len(late)} of {tokens} tokens came"
     return late
-
-
-def memory(pid: int) -> int:
-    """Bytes of the process that are in memory."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
 
 
 async def main() -> None:

@@ -16,6 +16,7 @@ Version = str | int | float
 Ref = int | Ranges | dict[str, Any]  # a whole value's position, a list's ranges, or {"v": scalar} / {"d": ranges}
 
 _LISTS_PER_CHANNEL = 3  # the head, and branches that run beside it
+_NAMESPACE_OVERHEAD = 5_000  # measured: what a thread of two short messages takes, less their text
 _ITEM_OVERHEAD = 120  # bytes of Python objects round the bytes of one item, roughly
 
 
@@ -148,7 +149,7 @@ class HotNamespace:
     def weigh(self) -> int:
         """Bytes of memory, roughly."""
         lists = sum(hot.weight for known in self.lists.values() for hot in known)
-        return 1_000 + lists + sum(len(data) for _, data, _ in self.wholes.values())
+        return _NAMESPACE_OVERHEAD + lists + sum(len(data) for _, data, _ in self.wholes.values())
 
 
 class HotThreads:
