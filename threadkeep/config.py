@@ -140,6 +140,11 @@ class _Reader(ConfigValues):
                 description = entry.get("description")
                 if description is not None and not isinstance(description, str):
                     raise self.wrong(f"{key}.description", description, "a string")
+                self.warnings += [
+                    f"langgraph.json: `{key}.{name}` is not known to this server and has no effect."
+                    for name in entry
+                    if name not in ("path", "description")
+                ]
                 graphs[graph_id] = GraphSpec(self.target(f"{key}.path", entry.get("path")), description)
             else:
                 graphs[graph_id] = GraphSpec(self.target(key, entry))

@@ -111,6 +111,7 @@ async def test_only_types_that_the_configuration_names_come_back_from_a_checkpoi
 def test_keys_without_effect_and_dangerous_ones_are_named_in_the_log(kept: ServerProcess) -> None:
     for words in (
         "unknown key `graphics`",
+        "`graphs.remembering.colour` is not known",
         "`checkpointer.serde.compression` is not supported",
         "lets checkpoints name any code to run",
     ):
