@@ -6,12 +6,13 @@ few plain routes below. The graphs are in `graphs/`, their steps in `nodes/`, th
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 # LangGraph reads this when it is imported: without it, reading a checkpoint may run code that somebody put there.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -22,6 +23,7 @@ from langgraph.store.base import BaseStore
 from starlette.responses import Response
 
 from checkpoints import import_stock, open_checkpointer, open_store, reindex
+from nodes.model_check import check_model
 from nodes.models import ModelNotConfiguredError, ModelUnavailableError, describe_model
 from nodes.tools.user_memory import ALL_KINDS, everything_of, forget_all, namespace, switch
 from threadkeep import commands
@@ -36,6 +38,7 @@ from threadkeep.api.users import allowed, erase_user, person, person_named
 from threadkeep.banner import banner
 from threadkeep.callers import Caller
 from threadkeep.config import Config, load_config
+from threadkeep.doctor import Finding, Parts
 from threadkeep.engine import Engine, open_engine
 from threadkeep.errors import StartupError
 from threadkeep.graphs import enter_project, load_graphs
@@ -221,10 +224,23 @@ async def reindex_items(folder: Path) -> int:
     return await reindex(folder, index)
 
 
+def project_graphs(config: Config) -> dict[str, Any]:
+    enter_project(config.folder, config.dependencies, own_folder=HERE)
+    return load_graphs(config)
+
+
+def model_findings(config: Config, seconds: float) -> list[Finding]:
+    """For `doctor`: whether the shipped graphs' model answers; other projects' graphs have their own ways."""
+    if config.folder != HERE:
+        return []
+    return [Finding(one.what, one.says, one.remedy) for one in asyncio.run(check_model(seconds))]
+
+
 def main() -> None:
     load_dotenv(Path(".env"))
     if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
-        sys.exit(commands.run_command(sys.argv[1:], import_stock=import_stock, reindex=reindex_items))
+        parts = Parts(load_graphs=project_graphs, check_model=model_findings)
+        sys.exit(commands.run_command(sys.argv[1:], import_stock=import_stock, reindex=reindex_items, parts=parts))
     parsed = parse_arguments(commands=commands.NAMES)
     try:
         settings = settings_from(parsed)

@@ -1,6 +1,6 @@
-"""`python server.py check|backup|restore|prune|import|reindex|keys`: what an operator does to a data folder.
+"""`python server.py doctor|check|backup|restore|prune|import|reindex|keys`: what an operator does to a data folder.
 
-Exit code 0 when it is done, 1 when a check found damage, 2 when it could not be done (with the reason).
+Exit code 0 when it is done, 1 when a check found a problem, 2 when it could not be done (with the reason).
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from threadkeep import upkeep
+from threadkeep import doctor, upkeep
 from threadkeep.clock import SystemClock, timestamp
 from threadkeep.errors import ThreadkeepError
 from threadkeep.key_commands import add_keys_parser, keys
 from threadkeep.storage.folder import hold_folder
 
-NAMES = ("check", "backup", "restore", "prune", "import", "reindex", "keys")
+NAMES = ("doctor", "check", "backup", "restore", "prune", "import", "reindex", "keys")
+
+_EXIT_CODES = "Exit code: 0 done and well, 1 a problem was found, 2 it could not be done."
 
 ImportStock = Callable[[Path, Path | None], Coroutine[Any, Any, Any]]
 """From a data folder and a file of the stock saver (None: the one in the folder) to what was imported."""
@@ -28,9 +30,11 @@ Reindex = Callable[[Path], Coroutine[Any, Any, int]]
 """From a data folder to how many of its store items were embedded anew."""
 
 
-def run_command(arguments: Sequence[str], *, import_stock: ImportStock, reindex: Reindex) -> int:
+def run_command(arguments: Sequence[str], *, import_stock: ImportStock, reindex: Reindex, parts: doctor.Parts) -> int:
     parsed = _parser().parse_args(arguments)
     try:
+        if parsed.command == "doctor":
+            return 0 if doctor.examine(parsed, parts, _say) else 1
         return _carry_out(parsed, import_stock, reindex)
     except (ThreadkeepError, OSError) as error:
         sys.stderr.write(f"threadkeep: {error}\n")
@@ -67,28 +71,47 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python server.py", description="Care of a data folder.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    check = commands.add_parser("check", help="read every page and say whether all is sound; may run beside a server")
-    backup = commands.add_parser("backup", help="copy everything into a new folder; may run beside a server")
-    backup.add_argument("target", type=Path)
-    restore = commands.add_parser("restore", help="put a backup in place; the server must be stopped")
-    restore.add_argument("source", type=Path)
-    prune = commands.add_parser("prune", help="delete threads nobody has touched; the server must be stopped")
-    prune.add_argument("--older-than-days", type=_days, required=True)
-    importing = commands.add_parser("import", help="take over the threads of langgraph-checkpoint-sqlite's saver")
+    parser = argparse.ArgumentParser(prog="python server.py", description="Care of a data folder.", epilog=_EXIT_CODES)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, short: str, more: str = "") -> argparse.ArgumentParser:
+        words = f"{short[0].upper()}{short[1:]}. {more}".strip()
+        added = commands.add_parser(name, help=short, description=words, epilog=_EXIT_CODES)
+        if name != "keys":
+            _add_data_option(added)
+        return added
+
+    doctor.add_doctor_options(
+        command(
+            "doctor",
+            "look at all that a start needs: settings, graphs, model, data folder, database, port",
+            "Changes nothing; may run beside a server. The model is asked one small question.",
+        )
+    )
+    command("check", "read every page and say whether all is sound", "May run beside a server.")
+    backup = command("backup", "copy everything into a new folder", "May run beside a server.")
+    backup.add_argument("target", type=Path, metavar="FOLDER", help="to make; must be empty when it is there")
+    restore = command(
+        "restore", "put a backup in place", "The server must be stopped. What is there is moved aside, not overwritten."
+    )
+    restore.add_argument("source", type=Path, metavar="BACKUP", help="the folder that `backup` made")
+    prune = command(
+        "prune",
+        "delete threads nobody has touched for a while",
+        "The server must be stopped; their checkpoints go when it next starts. Busy and asking threads stay.",
+    )
+    prune.add_argument("--older-than-days", type=_days, required=True, metavar="N")
+    importing = command("import", "take over the threads of langgraph-checkpoint-sqlite's saver")
     importing.add_argument("file", type=Path, nargs="?", help="its file; by default the one in the data folder")
     importing.add_argument("--graph", help="the graph of threads whose checkpoints do not name one")
-    reindexing = commands.add_parser("reindex", help="embed all store items as store.index of langgraph.json now says")
-    for command in (check, backup, restore, prune, importing, reindexing):
-        _add_data_option(command)
-    add_keys_parser(commands.add_parser("keys", help="who may use a server with API_KEYS=1"), _add_data_option)
+    command("reindex", "embed all store items as store.index of langgraph.json now says")
+    add_keys_parser(command("keys", "who may use a server with API_KEYS=1"), _add_data_option)
     return parser
 
 
 def _add_data_option(command: argparse.ArgumentParser) -> None:
     default = Path(os.environ.get("DATA_DIR", "data"))
-    command.add_argument("--data", type=Path, default=default, metavar="FOLDER", help=f"default: {default}")
+    command.add_argument("--data", type=Path, default=default, metavar="FOLDER", help=f"the data folder ({default})")
 
 
 def _days(text: str) -> float:

@@ -18,6 +18,7 @@ import apsw
 
 from threadkeep import json
 from threadkeep.errors import CorruptError, StartupError, ThreadkeepError
+from threadkeep.progress import Progress
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.migrations import migrate
 from threadkeep.storage.threads import Thread, find_thread, insert_thread
@@ -27,6 +28,7 @@ Say = Callable[[str], None]
 _SERVER_FILE = "server.db"
 _STOCK_FILE = "checkpoints-stock.db"
 _PAGES_AT_A_TIME = 500
+_STEPS_BETWEEN_TICKS = 100_000
 _BUSY_MILLISECONDS = 5_000
 
 
@@ -52,7 +54,8 @@ def check(folder: Path, say: Say) -> bool:
 
 def _problems(path: Path) -> Iterator[str]:
     try:
-        with _opened(path) as connection:
+        with _opened(path) as connection, Progress(f"Checking {path.name}") as progress:
+            connection.set_progress_handler(progress.ticks, _STEPS_BETWEEN_TICKS)
             for (line,) in connection.execute("PRAGMA integrity_check(20)"):
                 if line != "ok":
                     yield str(line)
@@ -147,9 +150,10 @@ def _copy(path: Path, target: Path, say: Say) -> None:
     os.close(os.open(unfinished, os.O_CREAT | os.O_RDWR, 0o600))
     try:
         with _opened(path) as source, _opened(unfinished, write=True) as copy:
-            with copy.backup("main", source, "main") as task:
+            with Progress(f"Copying {path.name}") as progress, copy.backup("main", source, "main") as task:
                 while not task.done:
                     task.step(_PAGES_AT_A_TIME)
+                    progress.at(task.page_count - task.remaining, task.page_count)
             copy.execute("PRAGMA journal_mode=DELETE")
     except apsw.Error as error:
         raise ThreadkeepError(f"{path} could not be copied: {error}") from error
