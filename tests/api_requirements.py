@@ -362,6 +362,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "protocol.gap": R(
         "OURS", "A `since` whose events are gone is told resume_gap and what is left, never given silence."
     ),
+    "protocol.pruned": R("OURS", "Values whose checkpoints were pruned are left out of a replay; the rest is shown."),
     "protocol.restart": R("OURS", "After kill -9, `since` goes on with the run, which says `running` once more."),
     "protocol.refusals": R(
         "SDK", "A refused command is 200 with the protocol's error and words; input.inject is not_supported."

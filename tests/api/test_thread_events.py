@@ -154,6 +154,19 @@ async def test_a_reader_that_comes_back_too_late_is_told_so(tmp_path: Path) -> N
             assert gap.data["error"] == "resume_gap"  # a number that was never given out
 
 
+@requirement("protocol.pruned")
+async def test_a_thread_whose_old_checkpoints_are_gone_is_still_shown(raw: httpx.AsyncClient) -> None:
+    thread_id, _ = await ran(raw, "steps", {"note": "x"})
+    before = await events(raw, thread_id)
+    pruned = await raw.post("/threads/prune", json={"thread_ids": [thread_id], "strategy": "keep_latest"})
+    assert pruned.status_code == 200
+    after = await events(raw, thread_id)
+    gone = [frame for frame in before if frame not in after]
+    assert {frame.event for frame in gone} == {"values"}
+    assert [frame for frame in before if frame not in gone] == after
+    assert [frame.event for frame in after].count("values") == 1
+
+
 @requirement("protocol.restart")
 async def test_a_reader_goes_on_where_it_was_after_a_crash(tmp_path: Path) -> None:
     with running_server(tmp_path / "data", config=TRIAL_PROJECT) as server:

@@ -136,6 +136,8 @@ async def test_a_values_frame_is_stored_as_its_checkpoint_and_rebuilt_when_it_is
     assert database.read("SELECT max(length(data)) FROM events")[0][0] < 100
     events = await read_all(log.replay(run.run_id, "success", 0, attempt=1))
     assert events[0] == (1, "values", {"rebuilt": "c1"})
+    async for batch in log.replay(run.run_id, "success", 0, attempt=1, values="none"):
+        assert batch[0].data == b""
 
 
 async def test_a_frame_whose_checkpoint_a_crash_may_have_taken_stays_whole(database: Database) -> None:

@@ -17,6 +17,7 @@ from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError, ThreadkeepError
 from threadkeep.runs.run import Run
+from threadkeep.streams.event_log import Values
 from threadkeep.streams.feeds import News, RunComing
 from threadkeep.streams.live import Event
 from threadkeep.streams.sse import CutReason, StreamCutError
@@ -37,6 +38,8 @@ class Start:
     first_event: FirstEvent
     """From a run, its place in that order, the newest of its ids that is stored no more, and (of a live run) the newest
     that is buffered no more, to the id to read after; `NOW`, or None to leave the run out."""
+    values: Values = "all"
+    """Each frame of an ended run's values has to be read from its checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class _Follower:
         while True:
             match await news.get():
                 case RunComing(stream):
-                    batches = self._engine.event_log.subscribe(stream, 0)
+                    batches = self._engine.event_log.subscribe(stream, 0, values=start.values)
                     stream.readers -= 1
                     if stream.run_id in self._followed:
                         await batches.aclose()
@@ -131,8 +134,8 @@ class _Follower:
         if after is None:
             return None
         if stream is not None:
-            return log.subscribe(stream, stream.last_id if after == NOW else after)
-        return log.replay(run.run_id, run.status, max(after, 0), attempt=run.attempt)
+            return log.subscribe(stream, stream.last_id if after == NOW else after, values=start.values)
+        return log.replay(run.run_id, run.status, max(after, 0), attempt=run.attempt, values=start.values)
 
     async def _show(self, run_id: str, batches: Batches) -> None:
         try:

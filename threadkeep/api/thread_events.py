@@ -6,6 +6,7 @@ open after a run. It may be opened before the thread exists, since clients do, a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any
@@ -32,6 +33,9 @@ from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT
 from threadkeep.streams.subscription import Subscription
 
 router = APIRouter(tags=["Thread protocol"], route_class=Route)
+
+_A_BREATH = 50
+"""Events made of frames in one go."""
 
 
 class EventStreamRequest(Body):
@@ -106,7 +110,11 @@ async def thread_events(
     await require_kept(engine, thread_id, caller, wanted.since)
     since, _ = place_of(wanted.since or 0)
     view = _View(engine, caller, wanted, encode)
-    async with aclosing(follow(engine, thread_id, caller, view, Start(since, _first_event))) as pieces:
+    async with aclosing(
+        follow(
+            engine, thread_id, caller, view, Start(since, _first_event, "kept" if wanted.wants("values") else "none")
+        )
+    ) as pieces:
         async for piece in pieces:
             yield piece
 
@@ -148,7 +156,9 @@ class _View:
     async def run(self, shown: RunOnThread) -> AsyncGenerator[bytes, None]:
         events = RunEvents(_facts(shown), self._wanted)
         async for batch in shown.batches:
-            for event in batch:
+            for place, event in enumerate(batch):
+                if place % _A_BREATH == 0:
+                    await asyncio.sleep(0)  # a long replay is the others' time too
                 outcome = await self._outcome(shown.run, event.data) if event.name == END else None
                 for made in events.of(event, outcome):
                     yield self._encode(made)

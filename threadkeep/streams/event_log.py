@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from typing import Literal
 
 import structlog
 
@@ -25,6 +26,10 @@ log = structlog.get_logger("threadkeep.streams")
 
 Rebuild = Callable[[str, str], Awaitable[bytes]]
 """From a run's id and a checkpoint's id to the JSON of that checkpoint's values; `GapError` when it is gone."""
+
+Values = Literal["all", "kept", "none"]
+"""Of frames that are stored as their checkpoints' ids, a reader wants all (one that is gone is a `GapError`), what is
+still kept, or none. A frame that is not rebuilt has no data."""
 
 _UNSAVED_EVENTS = 1_000
 _RETRY_SECONDS = 1.0
@@ -114,19 +119,19 @@ class EventLog:
         for stream in list(self._live.values()):
             self.close(stream, None)
 
-    def subscribe(self, stream: RunStream, after: int) -> AsyncGenerator[list[Event], None]:
+    def subscribe(self, stream: RunStream, after: int, *, values: Values = "all") -> AsyncGenerator[list[Event], None]:
         """Batches of events past `after`, until the end event; without one when the stream was abandoned.
 
         From this call on (not from the first iteration) the stream keeps what this reader will ask for. Iterating
         raises `GapError` when events between are kept nowhere any more.
         """
         stream.readers += 1
-        return self._follow(stream, after)
+        return self._follow(stream, after, values)
 
-    async def _follow(self, stream: RunStream, after: int) -> AsyncGenerator[list[Event], None]:
+    async def _follow(self, stream: RunStream, after: int, values: Values) -> AsyncGenerator[list[Event], None]:
         try:
             while True:
-                events = await self._past(stream, after)
+                events = await self._past(stream, after, values)
                 if events:
                     after = events[-1].event_id
                     yield events
@@ -139,20 +144,22 @@ class EventLog:
         finally:
             stream.readers -= 1
 
-    async def _past(self, stream: RunStream, after: int) -> list[Event]:
+    async def _past(self, stream: RunStream, after: int, values: Values) -> list[Event]:
         try:
             return stream.after(after)
         except GapError:
-            events = await self._stored(stream.run_id, after) if stream.resumable else []
+            events = await self._stored(stream.run_id, after, values) if stream.resumable else []
             if not events or events[0].event_id != after + 1:
                 raise
             return events
 
-    async def replay(self, run_id: str, status: str, after: int, *, attempt: int) -> AsyncGenerator[list[Event], None]:
+    async def replay(
+        self, run_id: str, status: str, after: int, *, attempt: int, values: Values = "all"
+    ) -> AsyncGenerator[list[Event], None]:
         """What is stored of a run that has ended, past an id, and in any case its end; `GapError` as `subscribe`."""
         self.store.require_kept(run_id, after)
         ended = False
-        while events := await self._stored(run_id, after):
+        while events := await self._stored(run_id, after, values):
             after, ended = events[-1].event_id, events[-1].name == END
             yield events
         if not ended:
@@ -162,13 +169,18 @@ class EventLog:
     def _now(self) -> int:
         return int(self._clock.now().timestamp() * 1000)
 
-    async def _stored(self, run_id: str, after: int) -> list[Event]:
-        return [
-            stored.event
-            if stored.checkpoint_id is None or stored.event.data
-            else replace(stored.event, data=await self._rebuild(run_id, stored.checkpoint_id))
-            for stored in self.store.page(run_id, after)
-        ]
+    async def _stored(self, run_id: str, after: int, values: Values) -> list[Event]:
+        return [await self._whole(run_id, stored, values) for stored in self.store.page(run_id, after)]
+
+    async def _whole(self, run_id: str, stored: StoredEvent, values: Values) -> Event:
+        if stored.checkpoint_id is None or stored.event.data or values == "none":
+            return stored.event
+        try:
+            return replace(stored.event, data=await self._rebuild(run_id, stored.checkpoint_id))
+        except GapError:
+            if values == "all":
+                raise
+            return stored.event
 
 
 def parse_last_event_id(header: str | None) -> int | None:

@@ -98,8 +98,8 @@ class RunEvents:
             seq = base + max(place + skipped, 0)
             shared = 0 < surplus >= place
             since = self._wanted.since
-            if not self._wanted.matches(draft.channel, draft.namespace):
-                continue
+            if not draft.data or not self._wanted.matches(draft.channel, draft.namespace):
+                continue  # without data: values whose checkpoint is gone, or that this reader did not want
             if since is not None and (seq < since or (seq == since and not shared)):
                 continue
             event_id = f"{seq}.{place}" if shared else str(seq)
