@@ -110,11 +110,8 @@ async def thread_events(
     await require_kept(engine, thread_id, caller, wanted.since)
     since, _ = place_of(wanted.since or 0)
     view = _View(engine, caller, wanted, encode)
-    async with aclosing(
-        follow(
-            engine, thread_id, caller, view, Start(since, _first_event, "kept" if wanted.wants("values") else "none")
-        )
-    ) as pieces:
+    start = Start(since, _first_event, "kept" if wanted.wants("values") else "none")
+    async with aclosing(follow(engine, thread_id, caller, view, start)) as pieces:
         async for piece in pieces:
             yield piece
 
