@@ -1,4 +1,4 @@
-"""`python server.py doctor`, as an operator meets it: what is well, what is not and what to do, with a server or not."""
+"""`python server.py doctor`, as an operator meets it: what is well, what is not, and what to do about it."""
 
 from __future__ import annotations
 
