@@ -46,6 +46,7 @@ from threadkeep.persistence import index_of
 from threadkeep.serve import parse_arguments, serve, settings_from
 from threadkeep.settings import Settings, read_settings
 from threadkeep.storage.threads import Thread, ThreadQuery
+from threadkeep.tracing import start_tracing
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_GRAPH = "react"
@@ -57,14 +58,18 @@ def create_app(settings: Settings) -> FastAPI:
     settings.require_privacy(project_has_auth=config.auth is not None)
     config.apply_environment()
     enter_project(config.folder, config.dependencies, own_folder=HERE)
+    tracing = start_tracing(os.environ)
     model = described_model(config)
     graphs = load_graphs(config)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened = open_engine(settings, config, graphs, open_saver=open_checkpointer, open_store=open_store, model=model)
-        async with opened as app.state.engine:
-            yield
+        try:
+            async with opened as app.state.engine:
+                yield
+        finally:
+            await tracing.stop()
 
     app = create_api(settings, config, lifespan)
     add_routes(app)

@@ -67,6 +67,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         summary="A LangGraph agent server: the Agent Server API, and /chat.",
         lifespan=whole_lifespan,
         redoc_url=None,
+        telemetry={"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
         default_response_class=Json,
     )
     app.router.route_class = Route

@@ -33,6 +33,7 @@ from threadkeep.storage.threads import Thread, born_with
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.feeds import ThreadFeeds
 from threadkeep.streams.live import Event, RunStream
+from threadkeep.tracing import traceparent
 
 log = structlog.get_logger("threadkeep.runs")
 
@@ -238,6 +239,7 @@ class Acceptance:
                 feedback_keys=request.feedback_keys,
                 on_disconnect=request.on_disconnect,
                 user=None if caller.user is None else dict(caller.user),
+                traceparent=traceparent(),
                 request_id=structlog.contextvars.get_contextvars().get("request_id"),
                 temporary=thread_id is None and request.on_completion == "delete",
             ),

@@ -18,6 +18,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
+from opentelemetry.trace import StatusCode
 
 from threadkeep import json
 from threadkeep.auth.users import AuthUser
@@ -41,6 +42,7 @@ from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes
 from threadkeep.streams.live import Event, RunStream
 from threadkeep.streams.traced import parts_with_events
+from threadkeep.tracing import run_span
 
 log = structlog.get_logger("threadkeep.runs")
 
@@ -84,7 +86,21 @@ class Executor:
         """The server gives up on runs now; what cannot be stored at once is left for the next start."""
 
     async def execute(self, run: Run, control: RunControl) -> None:
-        """Carry out one claimed attempt to its end, whatever that is.
+        """Carry out one claimed attempt to its end, whatever that is; a span in the trace of who asked for it."""
+        attributes: dict[str, str | int] = {
+            "threadkeep.run_id": run.run_id,
+            "threadkeep.thread_id": run.thread_id,
+            "threadkeep.graph_id": run.graph_id,
+            "threadkeep.attempt": run.attempt,
+        }
+        with run_span(f"run {run.graph_id}", run.kwargs.traceparent, attributes) as span:
+            status = await self._carry_out(run, control)
+            span.set_attribute("threadkeep.status", status)
+            if status in ("error", "timeout"):
+                span.set_status(StatusCode.ERROR)
+
+    async def _carry_out(self, run: Run, control: RunControl) -> str:
+        """How the attempt ended, in one word.
 
         Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
         hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
@@ -107,7 +123,7 @@ class Executor:
             self._log.close(stream, None)
             self._metrics.run_released()
             bound.info("run_released", attempt=run.attempt)
-            return
+            return "released"
         except asyncio.CancelledError:
             action = await self._decided(run)
             if action is None:
@@ -127,6 +143,7 @@ class Executor:
             "run_ended", status=status, attempt=run.attempt, duration=seconds, exec_ms=round(seconds * 1000),
             model_calls=used["model_calls"], total_tokens=used["total_tokens"], cost_usd=used["cost_usd"],
         )  # fmt: skip
+        return status
 
     async def _attempt(self, attempt: Attempt, control: RunControl) -> Ending:
         run = attempt.run

@@ -51,6 +51,8 @@ class RunKwargs:
     """Who asked, when they had to say so: for the graph to read, also after a restart."""
     request_id: str | None = None
     """The request that asked for it, for the log."""
+    traceparent: str | None = None
+    """Its span, for the trace."""
     temporary: bool = False
     """The thread was made for this run alone and is deleted after it."""
 
