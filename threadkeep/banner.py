@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threadkeep import __version__
 from threadkeep.config import Config
 from threadkeep.settings import Settings
+from threadkeep.web import PAGE
 
 STUDIO = "https://smith.langchain.com"
 _OFFLINE_WARNING = """
@@ -28,6 +29,7 @@ def banner(settings: Settings, config: Config, model: str | None) -> Callable[[s
             "",
             f"  Threadkeep {__version__}",
             f"  Address   {address}{docs}",
+            *([] if "ui" in config.http.disabled else [f"  Inspector {base}{PAGE}"]),
             *([f"  Studio    {STUDIO}/studio/?baseUrl={base}"] if _lets_studio_in(settings, config) else []),
             f"  Graphs    {', '.join(config.graphs)}",
             *([f"  Model     {model}"] if model else []),

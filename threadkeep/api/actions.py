@@ -11,6 +11,8 @@ from typing import Literal, NamedTuple
 from starlette._utils import get_route_path
 from starlette.types import Scope
 
+from threadkeep.web import FILES as INSPECTOR_FILES
+
 
 class Action(NamedTuple):
     resource: Literal["assistants", "threads", "crons", "store"]
@@ -37,6 +39,7 @@ RULES: dict[str, Rule] = {
         ("GET /", "GET /ok", "GET /info", "GET /health", "GET /ready", "GET /openapi.json", "GET /docs"), Access.OPEN
     ),
     "GET /docs/oauth2-redirect": Access.OPEN,
+    **dict.fromkeys((f"GET {path}" for path in INSPECTOR_FILES), Access.OPEN),
     "GET /metrics": Access.OPERATOR,
     "POST /mcp": Access.KNOWN,
     **dict.fromkeys(

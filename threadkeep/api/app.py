@@ -14,6 +14,7 @@ from threadkeep import __version__
 from threadkeep.api import (
     assistants,
     crons,
+    inspector,
     mcp,
     meta,
     openai,
@@ -85,6 +86,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         store,
         openai,
         mcp,
+        inspector,
     )
     add_resources(app, [resource.router for resource in resources])
     install_error_handlers(app)

@@ -22,6 +22,7 @@ _TAGS: dict[Group, frozenset[str]] = {
     "runs": frozenset({"Runs", "Crons"}),
     "store": frozenset({"Store"}),
     "mcp": frozenset({"MCP"}),
+    "ui": frozenset({"Inspector"}),
 }
 
 

@@ -1,0 +1,91 @@
+// The list of threads beside every page: found, filtered by status, and fresh without asking.
+
+import { post } from "./api.js";
+import { button, el, timeAgo } from "./dom.js";
+
+const PAGE = 50;
+const FRESH_MS = 3000;
+const SELECT = ["thread_id", "status", "updated_at", "metadata"];
+const EXTRACT = { first: "values.messages[0].content", last: "values.messages[-1].content" };
+const STATUSES = ["idle", "busy", "interrupted", "error"];
+
+/** What a thread is called: its title, else how its conversation begins. */
+export function titleOf(thread) {
+  const first = plain(thread.extracted?.first ?? thread.values?.messages?.[0]?.content);
+  return thread.metadata?.title || first.slice(0, 80) || "Empty thread";
+}
+
+function plain(content) {
+  if (typeof content === "string") return content.replaceAll(/\s+/g, " ").trim();
+  if (Array.isArray(content)) return plain(content.map((block) => block?.text ?? "").join(" "));
+  return "";
+}
+
+export class ThreadList {
+  constructor(node) {
+    this.search = el("input", { type: "search", placeholder: "Search", "aria-label": "Search threads", on: { input: () => this.draw() } });
+    const options = [el("option", { value: "" }, "any status"), ...STATUSES.map((status) => el("option", {}, status))];
+    this.status = el("select", { "aria-label": "Status", on: { change: () => this.load() } }, options);
+    this.items = el("ul", { class: "threads" });
+    this.more = button("More", () => ((this.limit += PAGE), this.load()), { class: "quiet", hidden: true });
+    this.note = el("p", { class: "note", role: "status" });
+    this.limit = PAGE;
+    this.threads = [];
+    this.current = null;
+    node.append(
+      el("a", { class: "new", href: "#/" }, "New thread"),
+      el("div", { class: "filters" }, this.search, this.status),
+      this.items,
+      this.more,
+      this.note,
+    );
+    setInterval(() => document.hidden || this.load(), FRESH_MS);
+  }
+
+  show(threadId) {
+    this.current = threadId;
+    this.draw();
+  }
+
+  async load() {
+    const body = { limit: this.limit, sort_by: "updated_at", sort_order: "desc", select: SELECT, extract: EXTRACT };
+    if (this.status.value) body.status = this.status.value;
+    try {
+      this.threads = await post("/threads/search", body);
+      this.failure = "";
+    } catch (error) {
+      this.failure = error.message; // said beside the list; the next look may succeed
+    }
+    this.draw();
+  }
+
+  draw() {
+    const words = this.search.value.trim().toLowerCase();
+    const found = this.threads.filter((thread) => {
+      const text = `${titleOf(thread)} ${plain(thread.extracted?.last)} ${thread.thread_id} ${thread.metadata?.graph_id ?? ""}`;
+      return text.toLowerCase().includes(words);
+    });
+    const signature = JSON.stringify([found, this.current, Math.floor(Date.now() / 30_000)]);
+    if (signature !== this.signature) this.items.replaceChildren(...found.map((thread) => this.item(thread)));
+    this.signature = signature;
+    this.more.hidden = this.threads.length < this.limit;
+    const part = this.more.hidden ? "" : ` Only the newest ${this.threads.length} are searched: ask for more below.`;
+    const none = this.threads.length ? `No thread matches.${part}` : "No thread yet. Send a message to start one.";
+    const note = this.failure || (found.length ? "" : none);
+    if (this.note.textContent !== note) this.note.textContent = note;
+  }
+
+  item(thread) {
+    const current = thread.thread_id === this.current;
+    return el(
+      "li",
+      {},
+      el(
+        "a",
+        { href: `#/t/${thread.thread_id}`, "aria-current": current ? "page" : null },
+        el("span", { class: "title" }, titleOf(thread)),
+        el("span", { class: "about" }, el("span", { class: `badge ${thread.status}` }, thread.status), " ", thread.metadata?.graph_id ?? "", " · ", timeAgo(thread.updated_at)),
+      ),
+    );
+  }
+}
