@@ -1,8 +1,9 @@
 """The one way a node asks a model: counted, with its fallbacks, and never half an answer taken for a whole one.
 
-Retrying a refused request is the provider SDK's business, so that no second layer multiplies it. Here: a stream that
-broke off is asked for once more, a model that cannot be reached gives way to the next, and the client is told to
-discard the tokens it was already shown. A prompt that is too long is `PromptTooLongError`, for memory to shorten.
+Retrying a refused request is the provider SDK's business, so that no second layer multiplies it. Here: an answer that
+broke off or cannot be read is asked for once more, a model that cannot be reached gives way to the next, and the client
+is told to discard the tokens it was already shown. A prompt that is too long is `PromptTooLongError`, for memory to
+shorten.
 """
 
 import json
@@ -27,6 +28,8 @@ from nodes.tokens import estimated_tokens
 
 _PROVIDER_ERRORS = {"openai": "OpenAIError", "anthropic": "AnthropicError", "httpx": "HTTPError", "httpx2": "HTTPError"}
 _TOO_LONG = ("context length", "context_length_exceeded", "context size", "too many tokens", "prompt is too long")
+_UNREADABLE = ("no generations found in stream", "unexpected response type from openai", "list index out of range")
+"""How the client complains of an answer with status 200 that is no chat completion: a proxy's page, an empty list."""
 
 
 INTERNAL = RunnableConfig(tags=["nostream"])
@@ -116,11 +119,19 @@ def _asking(
 def _failures() -> tuple[type[Exception], ...]:
     """What a model call may fail with; a provider's errors exist only once its package is loaded."""
     loaded = (getattr(sys.modules.get(name), error, None) for name, error in _PROVIDER_ERRORS.items())
-    return (ConnectionError, TimeoutError, *(error for error in loaded if isinstance(error, type)))
+    return (
+        ConnectionError,
+        TimeoutError,
+        ValueError,
+        IndexError,
+        *(error for error in loaded if isinstance(error, type)),
+    )
 
 
 def _worth_another_attempt(error: Exception) -> Exception:
     """The error itself when another attempt may help; raises when it cannot."""
+    if isinstance(error, ValueError | IndexError) and not _unreadable(error):
+        raise error
     status = getattr(error, "status_code", None)
     said = f"{getattr(error, 'code', '')} {getattr(error, 'body', '')} {error}".lower()
     if status in (400, 413, 422, 500) and any(sign in said for sign in _TOO_LONG):
@@ -140,11 +151,19 @@ def _whole(answer: AIMessage) -> None:
 
 
 def _broke_off(error: BaseException | None) -> bool:
-    """Whether the connection was lost, perhaps in the middle of an answer, where the SDK does not try again."""
+    """Whether the connection was lost, perhaps in the middle of an answer, or brought what is none: the SDK does not
+    try again then.
+    """
     if error is None:
         return False
-    lost = type(error).__name__ in ("RemoteProtocolError", "ReadError")
-    return lost or isinstance(error, CutAnswerError) or _broke_off(error.__cause__ or error.__context__)
+    lost = type(error).__name__ in ("RemoteProtocolError", "ReadError") or isinstance(error, CutAnswerError)
+    return lost or _unreadable(error) or _broke_off(error.__cause__ or error.__context__)
+
+
+def _unreadable(error: BaseException) -> bool:
+    """Whether what came is no chat completion at all."""
+    said = str(error).lower()
+    return isinstance(error, json.JSONDecodeError) or any(sign in said for sign in _UNREADABLE)
 
 
 def _sdk_has_retried(error: Exception) -> bool:

@@ -29,6 +29,7 @@ def in_process(choice: Any) -> OfflineChatModel:
     return OfflineChatModel()
 
 
+@pytest.mark.fault("memory.first_fact")
 @pytest.mark.parametrize(("memory", "known"), [("summary", True), ("combined", True), ("buffer", False)])
 async def test_a_fact_of_turn_1_is_known_in_turn_200_when_it_is_summarised(memory: str, known: bool) -> None:
     graph = build(in_process).copy({"checkpointer": InMemorySaver()})
@@ -43,6 +44,7 @@ async def test_a_fact_of_turn_1_is_known_in_turn_200_when_it_is_summarised(memor
     assert ("summary" in state) == (memory != "buffer")
 
 
+@pytest.mark.fault("memory.once")
 async def test_every_turn_that_is_dropped_is_shown_to_the_summariser_once(server: ModelServer) -> None:
     shown: list[str] = []
 
@@ -62,6 +64,7 @@ async def test_every_turn_that_is_dropped_is_shown_to_the_summariser_once(server
         assert sum(f'"text": "{message.text}"' in text for text in shown) == 1
 
 
+@pytest.mark.fault("memory.summariser_fails")
 async def test_a_summariser_that_fails_costs_older_turns_and_the_state_says_so(server: ModelServer) -> None:
     graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
     context = {**SMALL, "memory": "summary"}
@@ -120,6 +123,7 @@ async def test_no_turn_is_both_left_out_of_the_prompt_and_not_yet_in_the_summary
     assert "summary" in state
 
 
+@pytest.mark.fault("model.too_long")
 async def test_a_prompt_the_provider_finds_too_long_is_sent_again_with_less_history(server: ModelServer) -> None:
     graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
     for turn in range(8):
@@ -139,6 +143,7 @@ def tool_turn(number: int, calls: int = 2, size: int = 10) -> list[BaseMessage]:
     return [HumanMessage(f"question {number}"), AIMessage("", tool_calls=made), *results, AIMessage("so it is")]
 
 
+@pytest.mark.fault("memory.parted")
 @pytest.mark.parametrize("room", [0, 1, 50, 100, 150, 200, 300, 1000])
 def test_a_cut_never_parts_a_tool_result_from_its_call(room: int) -> None:
     messages = [message for number in range(6) for message in tool_turn(number)]
@@ -148,12 +153,14 @@ def test_a_cut_never_parts_a_tool_result_from_its_call(room: int) -> None:
     assert len(turns(kept)) * 5 == len(kept)
 
 
+@pytest.mark.fault("memory.long_turn")
 def test_when_even_the_last_turn_is_too_long_its_results_are_cut_and_stay_with_their_calls() -> None:
     kept = recent({"messages": [*tool_turn(1), *tool_turn(2, size=9000)]}, 0)
     assert [message.type for message in kept] == ["human", "ai", "tool", "tool", "ai"]
     assert all(len(message.text) < 2100 for message in kept)
 
 
+@pytest.mark.fault("memory.counted")
 def test_tokens_of_other_scripts_are_not_undercounted_and_reported_usage_corrects_the_estimate() -> None:
     assert estimated_tokens([HumanMessage("語" * 400)]) >= 400
     state = {"messages": [message for number in range(20) for message in tool_turn(number)]}
@@ -171,12 +178,14 @@ async def test_reported_usage_is_kept_as_a_scale(models: ChatModels) -> None:
 USERS = ["ada", "a.b@example.org", "a%2Eb@example.org", "语 🦊", "a/b", ".", "..", " ", "\ud83d"]
 
 
+@pytest.mark.fault("memory.users")
 def test_no_two_users_share_a_namespace_and_every_label_is_allowed() -> None:
     places = [namespace(user, "preferences") for user in USERS]
     assert len(set(places)) == len(USERS)
     assert all("." not in label and label for place in places for label in place)
 
 
+@pytest.mark.fault("memory.users")
 @pytest.mark.parametrize("user", ["ada", "a.b@example.org", "语 🦊"])
 async def test_a_preference_is_known_in_another_thread_of_the_same_user_alone(
     models: ChatModels, tmp_path: Path, user: str

@@ -1,3 +1,4 @@
+import pytest
 from langchain_core.messages import AIMessage
 
 from graphs.plan_execute import build
@@ -5,6 +6,7 @@ from nodes.models import ChatModels
 from tests.graphs.asking import asked
 
 
+@pytest.mark.fault("plan.data_flow")
 async def test_the_second_step_uses_the_output_of_the_first(models: ChatModels) -> None:
     state = await build(models).ainvoke(asked("add 12 and 30, then multiply the result by 7"))
     first, second = state["plan"]
@@ -21,12 +23,14 @@ async def test_independent_steps_go_out_in_one_wave(models: ChatModels) -> None:
     assert waves[-1] == ["done"] * 3
 
 
+@pytest.mark.fault("plan.empty")
 async def test_what_needs_no_plan_is_answered_directly(models: ChatModels) -> None:
     state = await build(models).ainvoke(asked("my name is Ada"))
     assert state["plan"] == []
     assert "Ada" in state["messages"][-1].text
 
 
+@pytest.mark.fault("plan.shown")
 async def test_only_the_answer_reaches_the_stream_of_messages(models: ChatModels) -> None:
     tokens = [
         message.text

@@ -56,6 +56,7 @@ def test_a_plan_that_cannot_be_carried_out_is_told_why(steps: list[dict[str, Any
     assert faults(steps) == ([fault] if fault else [])
 
 
+@pytest.mark.fault("plan.faulty")
 @pytest.mark.parametrize(
     "faulty",
     [
@@ -73,6 +74,7 @@ async def test_a_faulty_plan_is_repaired_once_with_its_faults_named(server: Mode
     assert len(complaint.splitlines()) > 1
 
 
+@pytest.mark.fault("plan.unusable")
 async def test_react_answers_when_even_the_repaired_plan_is_unusable(server: ModelServer) -> None:
     planner(server, [step("a", "a")], [step("a", "a")])
     state = await build(models_of(server)).ainvoke(QUESTION)
@@ -81,6 +83,7 @@ async def test_react_answers_when_even_the_repaired_plan_is_unusable(server: Mod
     assert "294" in state["messages"][-1].text
 
 
+@pytest.mark.fault("model.no_schemas")
 async def test_a_server_that_knows_no_schemas_is_asked_in_words(server: ModelServer) -> None:
     def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
         last = messages[-1].text
@@ -103,6 +106,7 @@ def flaky(expression: str) -> str:
     raise ToolException(f"no {expression} today")
 
 
+@pytest.mark.fault("plan.failed_step")
 async def test_a_failed_step_is_tried_again_then_planned_anew_with_done_steps_frozen(server: ModelServer) -> None:
     first = [step("s1", expression="40 + 2"), step("s2", "s1", tool="flaky", expression="$s1")]
     second = [step("s3", "s1", expression="$s1 * 7")]
@@ -121,6 +125,7 @@ async def test_a_failed_step_is_tried_again_then_planned_anew_with_done_steps_fr
     assert state["spent"]["tool_calls"] == 4
 
 
+@pytest.mark.fault("plan.endless")
 async def test_what_cannot_be_done_is_named_beside_what_was_done(models: ChatModels) -> None:
     question = asked("what is 2 + 2 and 1/0, then multiply the result by 7")
     state = await build(models).ainvoke(question, context={"max_replans": 1})

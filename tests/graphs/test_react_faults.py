@@ -24,6 +24,7 @@ from tests.model_server.server import ModelServer, model_server
 SUM = asked("what is 2 + 3?")
 
 
+@pytest.mark.fault("model.passing")
 @pytest.mark.fault(21)
 @pytest.mark.parametrize("fault", ["rate_limit", "server_error", "drop", "cut", "no_finish"])
 @pytest.mark.parametrize("place", [0, 1])
@@ -40,6 +41,7 @@ async def test_a_passing_fault_of_the_model_server_does_not_change_the_answer(
     assert len(server.requests) == 3
 
 
+@pytest.mark.fault("model.discard")
 async def test_tokens_shown_before_a_stream_broke_are_discarded_by_message_id(server: ModelServer) -> None:
     server.fail_next(None, "no_finish")
     shown: dict[str, str] = {}
@@ -51,6 +53,7 @@ async def test_tokens_shown_before_a_stream_broke_are_discarded_by_message_id(se
     assert [text for text in shown.values() if text] == ["2 + 3 = 5"]
 
 
+@pytest.mark.fault("model.broken")
 @pytest.mark.fault(22)
 async def test_a_server_that_stays_broken_fails_the_run_after_the_sdks_retries_alone(server: ModelServer) -> None:
     server.fail_next(*["server_error"] * 9)
@@ -59,6 +62,7 @@ async def test_a_server_that_stays_broken_fails_the_run_after_the_sdks_retries_a
     assert len(server.requests) == 3
 
 
+@pytest.mark.fault("model.broken")
 @pytest.mark.parametrize(
     ("fault", "stream_mode", "requests"),
     [("drop", "values", 3), ("drop", "messages", 3), ("cut", "values", 3), ("cut", "messages", 2)],
@@ -81,6 +85,7 @@ async def test_a_refused_request_is_not_retried(server: ModelServer) -> None:
     assert len(server.requests) == 1
 
 
+@pytest.mark.fault("model.fallback")
 async def test_a_fallback_model_answers_when_the_first_cannot_be_reached(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +98,7 @@ async def test_a_fallback_model_answers_when_the_first_cannot_be_reached(
     assert [request["model"] for request in server.requests] == ["first"] * 3 + ["second"] + ["first"]
 
 
+@pytest.mark.fault("model.hangs")
 @pytest.mark.fault(23)
 async def test_a_model_that_hangs_ends_in_a_plain_answer_when_the_time_is_used_up(server: ModelServer) -> None:
     server.fail_next("hang")
@@ -112,6 +118,7 @@ async def test_a_tool_that_hangs_ends_with_the_time_of_the_run(models: ChatModel
     assert state["messages"][-1].text == "I stopped here: the budget of 3 seconds is used up."
 
 
+@pytest.mark.fault("react.malformed_arguments")
 @pytest.mark.fault(24)
 async def test_arguments_that_are_no_json_go_back_to_the_model_and_the_loop_goes_on(server: ModelServer) -> None:
     server.brain = persistent
@@ -145,6 +152,7 @@ def refusing(expression: str) -> str:
     raise ToolException(f"{expression} is not allowed")
 
 
+@pytest.mark.fault("react.tool_raises")
 @pytest.mark.fault(25)
 @pytest.mark.parametrize(
     ("broken", "says"),
@@ -157,6 +165,7 @@ async def test_a_tool_that_raises_becomes_an_error_result_without_secrets(
     assert results(state) == [("error", says)]
 
 
+@pytest.mark.fault("react.wrong_call")
 async def test_wrong_arguments_and_unknown_tools_are_named_to_the_model(server: ModelServer) -> None:
     def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
         if any(isinstance(message, ToolMessage) for message in messages):
@@ -191,6 +200,7 @@ async def test_tool_calls_of_one_answer_run_side_by_side(models: ChatModels) -> 
     assert results(state) == [("success", "left"), ("success", "right")]
 
 
+@pytest.mark.fault("react.tool_limit")
 async def test_tool_calls_beyond_the_budget_are_refused_and_the_model_answers_without_them(models: ChatModels) -> None:
     state = await build(models).ainvoke(SUM, context={"max_tool_calls": 0})
     assert results(state) == [("error", "the budget of tool calls is used up; answer without it")]
@@ -211,6 +221,7 @@ async def test_a_run_stops_plainly_when_its_tokens_or_dollars_are_used_up(
     assert f"budget of {reason} is used up" in state["messages"][-1].text
 
 
+@pytest.mark.fault("model.no_usage")
 @pytest.mark.parametrize("stream_mode", ["values", "messages"])
 async def test_budgets_hold_by_estimate_when_a_server_reports_no_usage(server: ModelServer, stream_mode: Any) -> None:
     server.reports_usage = False
@@ -222,12 +233,14 @@ async def test_budgets_hold_by_estimate_when_a_server_reports_no_usage(server: M
     assert "budget of 50 tokens is used up" in state["messages"][-1].text
 
 
+@pytest.mark.fault("react.step_limit")
 async def test_a_low_recursion_limit_ends_in_an_answer_too(models: ChatModels) -> None:
     question = asked("add 1 and 2, then multiply the result by 7, then multiply the result by 3")
     state = await build(models).ainvoke(question, {"recursion_limit": 8})
     assert "budget of steps is used up" in state["messages"][-1].text
 
 
+@pytest.mark.fault("react.lost_result")
 async def test_a_thread_with_an_unanswered_call_is_repaired_and_goes_on(server: ModelServer) -> None:
     graph = build(models_of(server)).copy({"checkpointer": InMemorySaver()})
     call = {"name": "calculator", "args": {"expression": "1+1"}, "id": "lost"}
@@ -285,12 +298,14 @@ async def test_the_object_is_asked_for_with_less_history_when_the_prompt_is_too_
     assert state["structured_response"] == {"value": 5}
 
 
+@pytest.mark.fault("react.object")
 async def test_an_object_the_model_cannot_give_is_none_and_never_made_up(models: ChatModels) -> None:
     schema = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}, "required": ["colour"]}
     state = await build(models).ainvoke(SUM, context={"response_schema": schema})
     assert state["structured_response"] is None
 
 
+@pytest.mark.fault("model.surrogate")
 @pytest.mark.parametrize(
     "content", ["what is 2 + 3 \ud83d?", [{"type": "text", "text": "what is 2 + 3 \ud83d?"}], ["what is 2 + 3 \ud83d?"]]
 )
@@ -300,6 +315,7 @@ async def test_a_lone_surrogate_in_a_message_does_not_break_the_request(server: 
     assert results(state) == [("success", "5")]
 
 
+@pytest.mark.fault("model.surrogate")
 async def test_a_lone_surrogate_that_a_model_or_a_tool_brings_does_not_break_the_thread(server: ModelServer) -> None:
     def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
         results = [message.text for message in messages if isinstance(message, ToolMessage)]

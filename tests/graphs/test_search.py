@@ -17,6 +17,7 @@ from nodes.offline import OfflineChatModel
 from tests.graphs.asking import asked
 
 
+@pytest.mark.fault("search.early_stop")
 @pytest.mark.timeout(600)  # a hundred games each; it must hold on a busy machine too
 @pytest.mark.parametrize(("beam", "most_prompts"), [(1, 37), (5, 74)])
 async def test_exact_values_solve_every_test_game_in_few_calls_and_rounds(beam: int, most_prompts: int) -> None:
@@ -27,6 +28,7 @@ async def test_exact_values_solve_every_test_game_in_few_calls_and_rounds(beam: 
     assert max(one.rounds for one in played) <= 8
 
 
+@pytest.mark.fault("search.no_evaluator")
 @pytest.mark.timeout(600)
 async def test_a_search_that_values_everything_alike_fails() -> None:
     played = [await play(ConstantOracle(), game, 5, samples=1) for game in games()]
@@ -51,6 +53,7 @@ async def test_a_wider_beam_makes_up_for_values_of_which_a_third_is_wrong() -> N
     assert solved[5] - solved[1] >= 20
 
 
+@pytest.mark.fault("search.many_candidates")
 @pytest.mark.parametrize("settings", [{"strategy": "depth", "beam": 3}, {"evaluate": "vote"}])
 async def test_other_ways_to_search_solve_games_too(settings: dict[str, Any]) -> None:
     played = [await play(VotingOracle(), game, **{"beam": 5, "samples": 1, **settings}) for game in games(5)]
@@ -83,6 +86,7 @@ async def test_depth_first_goes_deep_at_once_and_stops_at_its_limit_of_states() 
     assert {0, 1, 2} <= set(expanded)
 
 
+@pytest.mark.fault("search.duplicates")
 async def test_equal_states_are_valued_once_and_marked_as_duplicates() -> None:
     state = await build(models_of(Oracle())).ainvoke(asked("4 4 10 10"), context={"samples": 1})
     by_status: dict[str, list[str]] = {}
@@ -102,6 +106,7 @@ async def test_the_tree_streams_while_it_grows_and_its_worst_case_is_told_first(
     assert statuses >= {"proposed", "expanded", "kept", "duplicate", "solved"}
 
 
+@pytest.mark.fault("search.over_budget")
 async def test_a_search_whose_worst_case_is_over_the_budget_does_not_start() -> None:
     oracle = Oracle()
     state = await build(models_of(oracle)).ainvoke(asked("4 9 10 13"), context={"max_model_calls": 100})
@@ -143,6 +148,7 @@ def storytellers(delay: float = 0.0) -> ChatModels:
     return lambda choice: Storyteller(token_delay=delay)
 
 
+@pytest.mark.fault("search.path")
 @pytest.mark.parametrize("generate", ["propose", "sample"])
 async def test_free_text_is_thought_through_and_answered_from_the_best_path(generate: str) -> None:
     context = {"depth": 2, "beam": 1, "samples": 1, "generate": generate}
@@ -178,6 +184,7 @@ async def test_only_the_answer_reaches_the_stream_of_messages() -> None:
     assert len(tokens) > 5
 
 
+@pytest.mark.fault("search.out_of_time")
 async def test_a_search_out_of_time_answers_with_the_best_so_far() -> None:
     context = {"depth": 3, "beam": 2, "samples": 1, "max_seconds": 0.5}
     state = await build(storytellers(delay=0.2)).ainvoke(asked("Why do we dream?"), context=context)

@@ -21,15 +21,21 @@ Fault = Literal[
     "rate_limit",  # 429 with Retry-After
     "server_error",  # 500
     "bad_request",  # 400, not worth a retry
+    "unauthorised",  # 401
+    "unknown_model",  # 404
     "context_overflow",  # 400 with code context_length_exceeded
+    "context_overflow_vllm",  # 400 that says so in words alone
+    "context_overflow_llamacpp",  # 400 that says so in other words
     "drop",  # the connection is closed without a byte
     "hang",  # no byte until the server closes
     "cut",  # the connection breaks in the middle of the answer
     "no_finish",  # the stream ends without finish_reason and [DONE]
     "bad_json",  # a body that is no JSON
+    "page",  # a page of HTML with status 200, as a proxy in between gives
+    "no_choices",  # an answer without a single choice
     "bad_arguments",  # a tool call whose arguments are no JSON
 ]
-_REFUSALS: dict[str, tuple[int, dict[str, str]]] = {
+_REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
     "rate_limit": (429, {"message": "Rate limit reached", "type": "rate_limit_error", "code": "rate_limit_exceeded"}),
     "server_error": (500, {"message": "The server had an error", "type": "server_error", "code": "server_error"}),
     "bad_request": (400, {"message": "Invalid value", "type": "invalid_request_error", "code": "invalid_value"}),
@@ -39,6 +45,24 @@ _REFUSALS: dict[str, tuple[int, dict[str, str]]] = {
             "message": "This model's maximum context length is 4096 tokens.",
             "type": "invalid_request_error",
             "code": "context_length_exceeded",
+        },
+    ),
+    "unauthorised": (401, {"message": "Incorrect API key", "type": "invalid_request_error", "code": "invalid_api_key"}),
+    "unknown_model": (404, {"message": "There is no such model", "type": "not_found", "code": "model_not_found"}),
+    "context_overflow_vllm": (
+        400,
+        {
+            "message": "This model's maximum context length is 4096 tokens. However, your request has 5000 tokens.",
+            "type": "BadRequestError",
+            "code": 400,
+        },
+    ),
+    "context_overflow_llamacpp": (
+        400,
+        {
+            "message": "the request exceeds the available context size, try increasing it",
+            "type": "exceed_context_size_error",
+            "code": 400,
         },
     ),
 }
@@ -142,6 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
         usage = _usage(messages, answer)
         if fault == "bad_json":
             self._raw(200, b'{"id": "chatcmpl-1", "choices": [', "application/json")
+        elif fault == "page":
+            self._raw(200, b"<html><body>Please sign in</body></html>", "text/html")
+        elif fault == "no_choices":
+            self._raw(200, json.dumps({**_head(body), "choices": []}).encode(), "application/json")
         elif body.get("stream"):
             self._stream(body, answer, calls, usage, fault)
         else:

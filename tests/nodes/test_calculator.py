@@ -3,6 +3,7 @@ import pytest
 from nodes.tools.calculator import CalculationError, calculate
 
 
+@pytest.mark.fault("tool.calculator")
 @pytest.mark.parametrize(
     ("expression", "value"),
     [

@@ -37,6 +37,7 @@ def test_words_are_found_in_files_of_text_in_any_script(index: DocumentIndex) ->
 HOSTILE = ["", "  ", "foo-bar", "C++", "what's…", "AND", "NEAR(a b)", '"', "*", "path:x", "((", "🦊", "\x00", "'; DROP"]
 
 
+@pytest.mark.fault("tool.query")
 @pytest.mark.parametrize("query", HOSTILE)
 def test_no_query_is_a_syntax_error(index: DocumentIndex, query: str) -> None:
     assert paths(index, query) in ([], ["pets.md"])

@@ -80,6 +80,7 @@ async def test_a_page_is_read_as_text_by_its_name_over_the_address_that_was_chec
     assert hosts == [url.removeprefix("http://")] * 2
 
 
+@pytest.mark.fault("tool.private_address")
 @pytest.mark.parametrize(
     ("path", "says"),
     [
@@ -94,6 +95,7 @@ async def test_what_is_not_a_public_page_of_text_is_refused(site: Any, path: str
         await get(site[0] + path)
 
 
+@pytest.mark.fault("tool.private_address")
 @pytest.mark.parametrize(
     "url",
     [

@@ -51,6 +51,7 @@ async def test_a_servers_tools_are_offered_under_its_name_and_run(servers: str) 
     assert "there are no words" in results[1][1]
 
 
+@pytest.mark.fault("tool.server_down")
 async def test_a_server_that_is_down_costs_its_own_tools_alone_until_it_answers(
     servers: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

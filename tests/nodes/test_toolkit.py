@@ -48,6 +48,7 @@ def failing(error: Exception, times: int = 1000) -> Callable[[], Awaitable[str]]
     return work
 
 
+@pytest.mark.fault("tool.rate")
 async def test_a_user_over_the_rate_waits_a_little_or_is_told_when_to_come_back(guard: ToolGuard, clock: Clock) -> None:
     policy = ToolPolicy(calls=2, window=60, max_wait=5)
     for _ in range(2):
@@ -65,6 +66,7 @@ async def test_one_users_rate_is_not_anothers_nor_another_tools(guard: ToolGuard
         assert await guard.run(tool_name, user, policy, failing(ToolException(), 0)) == "done"
 
 
+@pytest.mark.fault("tool.retried")
 @pytest.mark.parametrize(("error", "attempts"), [(ConnectionError(), 3), (ValueError(), 1), (ToolException(), 1)])
 async def test_only_errors_declared_transient_are_tried_again(
     guard: ToolGuard, error: Exception, attempts: int
@@ -84,11 +86,13 @@ async def test_a_transient_error_that_passes_is_not_seen(guard: ToolGuard) -> No
     assert await guard.run("t", "ada", ToolPolicy(attempts=2), failing(ConnectionError(), 1)) == "done"
 
 
+@pytest.mark.fault("tool.hangs")
 async def test_a_tool_that_takes_too_long_is_stopped() -> None:
     with pytest.raises(ToolTimeoutError, match=r"longer than 0\.05 s"):
         await ToolGuard().run("t", "ada", ToolPolicy(timeout=0.05), asyncio.Event().wait)
 
 
+@pytest.mark.fault("tool.keeps_failing")
 async def test_a_tool_that_keeps_failing_is_left_alone_and_then_tried_again(guard: ToolGuard, clock: Clock) -> None:
     policy = ToolPolicy(breaker_failures=2, breaker_seconds=30)
     for _ in range(2):
@@ -116,6 +120,7 @@ def call(text: str, name: str = "echo", call_id: str = "1") -> Any:
     return {"name": name, "args": {"text": text}, "id": call_id, "type": "tool_call"}
 
 
+@pytest.mark.fault("tool.long_result")
 async def test_a_long_result_is_cut_and_says_so() -> None:
     kit = Toolkit([echo], policies={"echo": ToolPolicy(max_result=10)})
     result = await kit.run(call("x" * 30), {}, ModelContext())
