@@ -235,7 +235,12 @@ async def test_a_delayed_run_waits_for_its_time_and_holds_nobody_up(sdk: Sdk) ->
 
 
 @requirement("runs.unknown_fields")
-async def test_fields_of_other_servers_and_nulls_are_accepted(raw: httpx.AsyncClient, sdk: Sdk) -> None:
+@pytest.mark.parametrize(
+    "content_type", ["text/plain;charset=UTF-8", "application/x-www-form-urlencoded", "image/gif", ""]
+)
+async def test_fields_of_other_servers_and_nulls_are_accepted(
+    raw: httpx.AsyncClient, sdk: Sdk, content_type: str
+) -> None:
     key = await new_thread(sdk)
     body = {
         "assistant_id": "echo",
@@ -252,7 +257,7 @@ async def test_fields_of_other_servers_and_nulls_are_accepted(raw: httpx.AsyncCl
     }
     answer = await raw.post(
         f"/threads/{key}/runs/wait", content=httpx.Request("POST", "http://x", json=body).content,
-        headers={"content-type": "text/plain;charset=UTF-8"},
+        headers={"content-type": content_type},
     )  # fmt: skip
     assert answer.json()["messages"][-1]["content"] == "echo: hi"
 

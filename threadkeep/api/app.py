@@ -30,6 +30,7 @@ from threadkeep.api import (
 from threadkeep.api.actions import is_open
 from threadkeep.api.admission import Admission
 from threadkeep.api.auth import AuthGate
+from threadkeep.api.bodies import JsonBodies
 from threadkeep.api.custom_app import CustomApp, is_custom, load_custom_app
 from threadkeep.api.errors import LastResort, install_error_handlers
 from threadkeep.api.limits import BodyLimit
@@ -108,6 +109,7 @@ def _add_gate(
 ) -> None:
     """Who asks is found out inside the custom application's middleware, or with `auth_first` before it."""
     asked = config.http.custom_route_auth
+    app.add_middleware(JsonBodies)
     admission = Admission(settings)
     if custom is None:
         app.add_middleware(AuthGate, admission=admission)

@@ -1,9 +1,9 @@
-"""Who may reach a server that runs beside a browser: the Host and Origin of every request, CORS, and text/plain.
+"""Who may reach a server that runs beside a browser: the Host and Origin of every request, and CORS.
 
 A page anywhere on the web can make its visitor's browser call localhost. So the Host must be one the server is known
 by (or a foreign name could be pointed at this machine), and a request that carries an Origin must carry an allowed one,
-whether or not the browser asked first. Then JSON sent as `text/plain`, as Studio does to spare itself the asking, is
-safe to read as JSON.
+whether or not the browser asked first. Then a body that a page can send unasked, as Studio does its `text/plain`, is
+safe to read as JSON (`bodies.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -100,8 +100,6 @@ class OriginGuard:
             words = f"Origin {origin!r} may not use this server (see http.cors)."
             await self._refuse("origin", words, scope, receive, send)
             return
-        if headers.get("content-type", "").startswith("text/plain"):
-            MutableHeaders(scope=scope)["content-type"] = "application/json"
         await self._app(scope, receive, send)
 
     @staticmethod
