@@ -39,6 +39,9 @@ class Settings:
         "ALLOWED_HOSTS",
         "host names clients may use, comma separated (default: loopback names, or any if not loopback)",
     )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "TRUSTED_PROXIES", "addresses of proxies whose X-Forwarded-For and -Proto count, comma separated"
+    )
     studio: bool = _setting(True, "STUDIO", "0: LangGraph Studio's web origin is not let in")
     rate_limit: str = _setting("", "RATE_LIMIT", "requests of one user, such as `300/minute` or `10/second;1000/hour`")
     global_rate_limit: str = _setting("", "GLOBAL_RATE_LIMIT", "the same of all users together")

@@ -79,6 +79,8 @@ def backup(folder: Path, target: Path, say: Say) -> None:
 def restore(source: Path, folder: Path, say: Say) -> None:
     """Put a backup where a server will look for it; what is there is kept beside it, never overwritten."""
     files = database_files(source)
+    if folder.resolve() in source.resolve().parents:
+        raise StartupError(f"{source} is inside {folder}, which is to be moved aside; move the backup out of it first.")
     for path in files:
         if problems := list(_problems(path)):
             raise CorruptError(f"The backup {path} is damaged: {problems[0]}. Nothing was changed.")

@@ -223,3 +223,12 @@ def test_a_request_without_a_key_is_logged_and_counted(data_dir: Path) -> None:
     assert (line["reason"], line["path"]) == ("401", "/threads")
     assert line["request_id"] == wrong.headers["x-request-id"]
     assert "xyzzy" not in server.log
+
+
+@pytest.mark.parametrize(("trusted", "told"), [("127.0.0.1", "203.0.113.9"), ("198.51.100.1", "127.0.0.1")])
+def test_only_a_trusted_proxy_says_for_whom_it_asks(data_dir: Path, trusted: str, told: str) -> None:
+    with running_server(data_dir, environment={"TRUSTED_PROXIES": trusted}) as server, server.client() as client:
+        sent = {"host": "evil.example", "x-forwarded-for": "203.0.113.9"}
+        assert client.get("/info", headers=sent).status_code == 403
+        [line] = [line for line in log_lines(server) if line["event"] == "request_refused"]
+    assert line["client"] == told

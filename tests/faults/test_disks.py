@@ -11,7 +11,7 @@ import apsw
 import httpx
 import pytest
 
-from tests.processes import ROOT, TRIAL_PROJECT, ServerProcess, run_to_end
+from tests.processes import ROOT, TRIAL_PROJECT, ServerProcess, run_to_end, running_server
 
 FAULTY = Path(__file__).parent / "faulty_server.py"
 
@@ -194,3 +194,14 @@ def test_a_page_damaged_in_a_crash_is_found_in_the_background_and_said(server: S
     with server.client() as http:
         until(lambda: http.get("/ready").status_code == 503, "the damage was not found")
         assert "damaged" in http.get("/ready").json()["reasons"][0]
+
+
+def test_a_backup_inside_the_data_folder_is_not_restored_from_there(data_dir: Path) -> None:
+    with running_server(data_dir, config=TRIAL_PROJECT) as server:
+        made = run_to_end("backup", str(data_dir / "backups" / "one"), "--data", str(data_dir))
+        assert made.returncode == 0, made.stderr
+        assert server.stop() == 0
+    refused = run_to_end("restore", str(data_dir / "backups" / "one"), "--data", str(data_dir))
+    assert refused.returncode == 2
+    assert "move the backup out of it first" in refused.stderr
+    assert (data_dir / "server.db").is_file()

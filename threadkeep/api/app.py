@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from threadkeep import __version__
 from threadkeep.api import (
@@ -101,6 +102,8 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     app.add_middleware(OriginGuard, policy=policy)
     app.add_middleware(RequestLog, logged_headers=config.http.logging_headers)
     add_cors(app, policy, config.cors)
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))
     return app
 
 
