@@ -16,6 +16,7 @@ from nodes.problems.problem import Problem
 from nodes.state import Node, SearchState, Spent
 from nodes.thoughts import ROOT, best_of, path_to
 from nodes.tools.user_memory import known
+from nodes.worst_case import refusal
 
 
 def answer(models: ChatModels, problems: dict[str, Problem]) -> Node:
@@ -23,8 +24,8 @@ def answer(models: ChatModels, problems: dict[str, Problem]) -> Node:
 
     async def answer(state: SearchState, config: RunnableConfig, runtime: Runtime[SearchContext]) -> dict[str, Any]:
         context, tree = runtime.context or SearchContext(), state["tree"]
-        if state["worst_case"] > context.max_model_calls:
-            return {"messages": [AIMessage(_refusal(state["worst_case"], context))]}
+        if why := refusal(state, context):
+            return {"messages": [AIMessage(why)]}
         path, data = list[str](), list[BaseMessage]()
         if best := best_of(tree):
             problem, root, path = problems[state["problem"]], tree[ROOT]["state"], path_to(tree, best)
@@ -52,10 +53,3 @@ def answer(models: ChatModels, problems: dict[str, Problem]) -> Node:
 
 def _best_so_far(path: list[str], reason: str) -> str:
     return "\n".join([f"I stopped here: the budget of {reason} is used up. The best so far:", *path])
-
-
-def _refusal(worst: int, context: SearchContext) -> str:
-    return (
-        f"I did not start: this search may take up to {worst} model calls, and the budget is "
-        f"{context.max_model_calls}. Allow more model calls, or lower the beam, depth, samples or thoughts."
-    )

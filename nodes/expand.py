@@ -63,14 +63,14 @@ def expand(models: ChatModels, problems: dict[str, Problem]) -> Node:
 
 def _children(problem: Problem, parent: Thought, texts: list[str]) -> Tree:
     children: Tree = {}
-    for number, text in enumerate(texts):
+    for number, text in enumerate(text.strip()[: problem.longest_thought] for text in texts):
         state, name = problem.follow(parent["state"], text), f"{parent['id']}.{number}"
         if state is not None:
             children[name] = Thought(
                 id=name,
                 parent=parent["id"],
                 depth=parent["depth"] + 1,
-                text=text.strip(),
+                text=text,
                 state=state,
                 value=0.0,
                 status="proposed",

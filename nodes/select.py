@@ -10,6 +10,7 @@ from nodes.context import SearchContext
 from nodes.problems.problem import Problem
 from nodes.state import Node, SearchState, Thought
 from nodes.thoughts import ROOT, Tree, levels_of, task_for, with_status
+from nodes.worst_case import refusal
 
 STEPS_OF_A_LEVEL = 6
 """Super-steps one more level takes, with the answer after it and one to spare."""
@@ -44,7 +45,7 @@ def to_expand(problems: dict[str, Problem]) -> Any:
 
     def route(state: SearchState, runtime: Runtime[SearchContext]) -> list[Send] | Literal["answer"]:
         context, tree, spent = runtime.context or SearchContext(), state["tree"], state["spent"]
-        if not tree or state["worst_case"] > context.max_model_calls or with_status(tree, "solved"):
+        if not tree or refusal(state, context) or with_status(tree, "solved"):
             return "answer"
         problem = problems[state["problem"]]
         levels = levels_of(problem, tree[ROOT]["state"], context)

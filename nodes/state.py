@@ -124,10 +124,13 @@ def merge_thoughts(tree: dict[str, Thought] | None, changed: dict[str, Thought])
 class SearchState(Conversation):
     """The conversation, the problem read from it, and the tree by thought id. `before` is what was said before it.
 
-    `worst_case` is the most model calls the search could make, told before it starts.
+    `worst_case` is the most model calls the search could make, told before it starts; `worst_tokens` and
+    `worst_dollars` are what they could cost, None when the run's settings do not say.
     """
 
     problem: str
     before: str
     worst_case: int
+    worst_tokens: int | None
+    worst_dollars: float | None
     tree: Annotated[dict[str, Thought], merge_thoughts]

@@ -21,6 +21,10 @@ from nodes.history import valid
 from nodes.model_call import INTERNAL, SchemaRefusedError, complete
 from nodes.models import ChatModels
 from nodes.state import Spent, add_spent
+from nodes.tokens import text_tokens
+
+MOST_FAULTS = 5
+"""Faults of an answer that are named to the model."""
 
 
 class StructuredOutputError(ValueError):
@@ -61,6 +65,16 @@ async def ask_json(
     raise StructuredOutputError("; ".join(problems), spent)
 
 
+def most_tokens(prompt: int, schema: dict[str, Any], written: int) -> tuple[int, int]:
+    """Tokens that `ask_json` may read and write at most, by estimate, when an answer has at most `written`.
+
+    The schema is counted as if it had to be spelt out; the faults of an answer quote parts of it, at most all of it.
+    """
+    spelt = text_tokens(prompts.JSON_ONLY + json.dumps(schema)) + 4
+    repair = text_tokens(prompts.REPAIR) + MOST_FAULTS * 60 + 8
+    return 2 * (prompt + spelt) + 2 * written + repair, 2 * written
+
+
 def _first_object(text: str) -> Any:
     """The first JSON object in `text`: some models wrap it in prose, a code fence or <think> tags."""
     text = re.sub(r"<think>.*?</think>", "", text, flags=re.DOTALL)
@@ -75,4 +89,6 @@ def _problems(value: Any, schema: dict[str, Any]) -> list[str]:
     if value is None:
         return ["no JSON object was found"]
     found = Draft202012Validator(schema).iter_errors(value)
-    return [f"{'.'.join(map(str, error.absolute_path)) or 'the object'}: {error.message}" for error in found][:5]
+    return [f"{'.'.join(map(str, error.absolute_path)) or 'the object'}: {error.message}" for error in found][
+        :MOST_FAULTS
+    ]

@@ -45,8 +45,12 @@ def task_for(state: SearchState, thoughts: list[Thought]) -> SearchTask:
 
 def asking(prompt: str, task: SearchTask, shown: str) -> list[BaseMessage]:
     """The messages that put states before the model, with what was said before the problem."""
-    before = f"\n\n<conversation>\n{task['before']}\n</conversation>" if task["before"] else ""
-    return [SystemMessage(prompt + before), HumanMessage(shown)]
+    return [SystemMessage(system_prompt(prompt, task["before"])), HumanMessage(shown)]
+
+
+def system_prompt(prompt: str, before: str) -> str:
+    """The prompt with what was said before the problem, if the problem wants it."""
+    return f"{prompt}\n\n<conversation>\n{before}\n</conversation>" if before else prompt
 
 
 def with_status(tree: Tree, *status: str) -> list[Thought]:
@@ -63,22 +67,3 @@ def best_of(tree: Tree) -> Thought | None:
 
 def levels_of(problem: Problem, root: str, context: SearchContext) -> int:
     return problem.levels(root) or context.depth
-
-
-def worst_case(problem: Problem, root: str, context: SearchContext) -> int:
-    """The most model calls a search of `root` can make: every answer repaired once, every thought distinct."""
-    levels, beam = levels_of(problem, root, context), context.beam
-    each = context.thoughts if context.generate == "sample" else (context.max_thoughts or problem.thoughts)
-    if context.strategy == "depth":
-        expansions = context.max_states
-        valued_from = [expansions]
-    else:
-        widths = [1, *[beam] * (levels - 1)]
-        expansions = sum(widths)
-        valued_from = widths[:-1] if problem.verifies_leaves else widths
-    if context.evaluate == "vote":
-        judgements = sum(1 if context.strategy == "breadth" else width for width in valued_from) * context.samples
-    else:
-        judgements = sum(valued_from) * each * context.samples
-    proposals = expansions * (each if context.generate == "sample" else 1)
-    return 2 * (proposals + judgements) + 1

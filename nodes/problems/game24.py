@@ -28,6 +28,7 @@ class Game24(Problem):
     propose_prompt = prompts.PROPOSE_24
     value_prompt = prompts.VALUE_24
     thoughts = 40  # four numbers allow at most 36 different steps
+    longest_thought = 80
     verifies_leaves = True
 
     def read(self, message: str) -> str | None:

@@ -24,6 +24,8 @@ class Problem(ABC):
     """Asks for a judgement of a state, or for a vote between states."""
     thoughts: int = 5
     """Most thoughts taken from one call, unless the run's context says otherwise."""
+    longest_thought: int = 2000
+    """Characters kept of a thought: every prompt after it holds it, so this bounds what a search may cost."""
     wants_conversation: bool = False
     """Whether a message can only be understood from what was said before it."""
     verifies_leaves: bool = False

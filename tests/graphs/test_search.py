@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -114,12 +115,85 @@ async def test_a_search_whose_worst_case_is_over_the_budget_does_not_start() -> 
     assert "may take up to 1463 model calls, and the budget is 100" in state["messages"][-1].text
 
 
-@pytest.mark.parametrize("context", [{"beam": 1}, {"beam": 5}, {"strategy": "depth", "max_states": 9}])
-async def test_no_search_takes_more_calls_than_its_worst_case(context: dict[str, Any]) -> None:
-    oracle = ConstantOracle()
-    state = await build(models_of(oracle)).ainvoke(asked("1 1 1 2"), context=context)
-    assert oracle.calls <= state["worst_case"]
-    assert state["spent"]["model_calls"] == oracle.calls
+PRICES = {"input_price": 1, "output_price": 4}
+
+
+@pytest.mark.fault("search.over_budget")
+@pytest.mark.parametrize(
+    ("context", "says"),
+    [
+        ({"max_run_tokens": 100_000}, r"may take up to \d{6,} tokens, and the budget is 100000\. Allow more tokens"),
+        ({"max_dollars": 0.5, **PRICES}, r"may take up to [\d.]+ dollars, and the budget is 0\.5\. Allow more dollars"),
+    ],
+)
+async def test_a_search_that_may_take_more_tokens_or_dollars_than_the_run_has_does_not_start(
+    context: dict[str, Any], says: str
+) -> None:
+    oracle = Oracle()
+    graph, question = build(models_of(oracle)), asked("4 9 10 13")
+    refused = await graph.ainvoke(question, context={"max_tokens": 500, **context})
+    assert oracle.calls == 0
+    assert re.search(says, refused["messages"][-1].text)
+    enough = {"max_run_tokens": refused["worst_tokens"], **PRICES, "max_dollars": 100}
+    solved = await graph.ainvoke(question, context={"max_tokens": 500, **enough})
+    assert "= 24" in solved["messages"][-1].text
+
+
+async def test_what_a_search_may_cost_is_unknown_without_a_longest_answer_or_without_prices() -> None:
+    graph = build(models_of(Oracle()))
+    for context, known in [
+        ({}, (False, False)),
+        (PRICES, (False, False)),
+        ({"max_tokens": 500}, (True, False)),
+        ({"max_tokens": 500, **PRICES}, (True, True)),
+    ]:
+        events = graph.astream(asked("4 9 10 13"), context=context, stream_mode="custom")
+        told = await anext(events)
+        await events.aclose()
+        assert (told["tokens"] is not None, told["dollars"] is not None) == known
+
+
+class Clumsy(ConstantOracle):
+    """Gives every answer only when told what was wrong with another."""
+
+    def answer(self, messages: Sequence[BaseMessage], tools: list[dict], schema: dict[str, Any] | None) -> AIMessage:
+        if schema and len(messages) == 2:
+            self.calls += 1
+            return AIMessage('{"label": "I cannot say", "thoughts": [1, 2, 3, 4, 5, 6], "best": "none"}')
+        return super().answer(messages[:2] if schema else messages, tools, schema)
+
+
+@pytest.mark.parametrize("oracle", [ConstantOracle, Clumsy])
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"beam": 1},
+        {"beam": 5},
+        {"beam": 2, "evaluate": "vote"},
+        {"strategy": "depth", "max_states": 9},
+        {"beam": 2, "generate": "sample"},
+    ],
+)
+async def test_no_search_takes_more_than_its_worst_case(context: dict[str, Any], oracle: type[ConstantOracle]) -> None:
+    model, settings = oracle(), {"max_tokens": 500, "max_model_calls": 5000, **PRICES}
+    state = await build(models_of(model)).ainvoke(asked("1 1 1 2"), context={**context, **settings})
+    spent = state["spent"]
+    assert model.calls == spent["model_calls"] <= state["worst_case"]
+    assert 0 < spent["input_tokens"] + spent["output_tokens"] <= state["worst_tokens"]
+    assert 0 < spent["dollars"] <= state["worst_dollars"]
+
+
+async def test_a_thought_longer_than_any_needs_to_be_is_cut_before_it_stands_in_every_prompt_after_it() -> None:
+    class Verbose(Storyteller):
+        def answer(self, messages: Sequence[BaseMessage], tools: list[dict], schema: Any) -> AIMessage:
+            if schema and schema["name"] == "thoughts":
+                return AIMessage(json.dumps({"thoughts": ["on and on " * 2000]}))
+            return super().answer(messages, tools, schema)
+
+    context = {"depth": 2, "beam": 1, "samples": 1, "max_tokens": 6000}
+    state = await build(lambda choice: Verbose()).ainvoke(asked("Why do we dream?"), context=context)
+    assert max(len(one["text"]) for one in state["tree"].values()) == 2000
+    assert state["spent"]["input_tokens"] + state["spent"]["output_tokens"] <= state["worst_tokens"]
 
 
 class Storyteller(OfflineChatModel):
