@@ -22,7 +22,7 @@ from threadkeep.clock import Clock, SystemClock, timestamp
 from threadkeep.config import Config
 from threadkeep.errors import StartupError
 from threadkeep.graphs import Graphs, load_target
-from threadkeep.masking import mask_for
+from threadkeep.masking import Mask, mask_for
 from threadkeep.metrics import Metrics
 from threadkeep.persistence import OpenSaver, OpenStore, open_saver_of, open_store_of
 from threadkeep.runs.accept import Acceptance
@@ -80,6 +80,8 @@ class Engine:
     values: Values
     intents: Intents
     metrics: Metrics
+    mask: Mask
+    """Makes keys and passwords unreadable, in what is shown of errors."""
     stopping: asyncio.Event
     """Set when open connections have to be cut."""
     damage: str | None = None
@@ -152,6 +154,7 @@ def _wired(
     graphs = Graphs(loaded, config, saver, store, separate_stores=gate.separates_store())
     threads = Threads(database)
     metrics = Metrics()
+    mask = mask_for(os.environ)
     if (written := getattr(saver, "written", None)) is not None:
         metrics.watch_checkpoints(written)
     targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)
@@ -171,7 +174,7 @@ def _wired(
         saver=saver,
         cleanup=cleanup,
         metrics=metrics,
-        mask=mask_for(os.environ),
+        mask=mask,
         prices=Prices(own_prices(settings.model_prices)),
         clock=clock,
         settings=settings,
@@ -225,6 +228,7 @@ def _wired(
         ),
         intents=intents,
         metrics=metrics,
+        mask=mask,
         stopping=asyncio.Event(),
     )
 

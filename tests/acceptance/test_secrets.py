@@ -32,6 +32,9 @@ def test_a_failing_tools_secrets_are_masked_in_log_error_and_metrics(data_dir: P
         assert "event: tasks" in every
         run = client.get(f"/threads/{failed.json()['thread_id']}/runs/{failed.json()['run_id']}").text
         thread = client.get(f"/threads/{failed.json()['thread_id']}").json()["error"]
+        state = client.get(f"/threads/{failed.json()['thread_id']}/state").text
+        history = client.get(f"/threads/{failed.json()['thread_id']}/history").text
+        assert "401 from" in state
         metrics = client.get("/metrics").text
     shown = {
         "answer": failed.text,
@@ -39,6 +42,8 @@ def test_a_failing_tools_secrets_are_masked_in_log_error_and_metrics(data_dir: P
         "every mode": every,
         "run": run,
         "thread": json.dumps(thread),
+        "state": state,
+        "history": history,
         "metrics": metrics,
     }
     for place, text in {**shown, "log": server.log}.items():

@@ -146,7 +146,7 @@ async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> lis
     config = config_of(thread.thread_id, query.checkpoint)
     async with engine.graphs.reading(graph_id, thread.config) as graph:
         found = graph.aget_state_history(config, filter=query.metadata, before=before, limit=query.limit or 10)
-        return [selected_state(state_wire(snapshot), query.select) async for snapshot in found]
+        return [selected_state(state_wire(snapshot, engine.mask), query.select) async for snapshot in found]
 
 
 def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConfig | None:
@@ -183,7 +183,7 @@ async def state_at(
             raise NotFoundError(str(error)) from error
     if wanted and snapshot.created_at is None:
         raise _no_checkpoint(thread, wanted)
-    return state_wire(snapshot) if snapshot.created_at is not None else dict(EMPTY_STATE)
+    return state_wire(snapshot, engine.mask) if snapshot.created_at is not None else dict(EMPTY_STATE)
 
 
 def _no_checkpoint(thread: Thread, checkpoint_id: str) -> NotFoundError:

@@ -9,6 +9,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
 
 from threadkeep import json
+from threadkeep.masking import Mask
 from threadkeep.storage.assistants import Assistant
 from threadkeep.storage.crons import Cron
 from threadkeep.storage.threads import Thread
@@ -67,11 +68,12 @@ def cron_wire(cron: Cron) -> dict[str, Any]:
     }
 
 
-def state_wire(snapshot: StateSnapshot) -> dict[str, Any]:
+def state_wire(snapshot: StateSnapshot, mask: Mask) -> dict[str, Any]:
+    """A checkpoint as the API shows it; `mask` goes over what failed tasks raised."""
     return {
         "values": snapshot.values if snapshot.values is not None else {},
         "next": list(snapshot.next),
-        "tasks": [_task_wire(task) for task in snapshot.tasks],
+        "tasks": [_task_wire(task, mask) for task in snapshot.tasks],
         "metadata": _public(dict(snapshot.metadata or {})),
         "created_at": snapshot.created_at,
         "checkpoint": checkpoint_wire(snapshot.config),
@@ -113,16 +115,16 @@ def _id_of(config: RunnableConfig | None) -> str | None:
     return None if checkpoint is None else checkpoint["checkpoint_id"]
 
 
-def _task_wire(task: Any) -> dict[str, Any]:
+def _task_wire(task: Any, mask: Mask) -> dict[str, Any]:
     nested = task.state
     return {
         "id": task.id,
         "name": task.name,
         "path": list(task.path),
-        "error": None if task.error is None else str(task.error),
+        "error": None if task.error is None else mask(str(task.error)),
         "interrupts": [interrupt_record(item) for item in task.interrupts],
         "checkpoint": _subgraph_checkpoint(nested),
-        "state": state_wire(nested) if isinstance(nested, StateSnapshot) else None,
+        "state": state_wire(nested, mask) if isinstance(nested, StateSnapshot) else None,
         "result": json.to_jsonable(task.result) if task.result is not None else None,
     }
 
