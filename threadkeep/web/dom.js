@@ -29,9 +29,14 @@ export function button(text, onClick, props = {}) {
   return el("button", { type: "button", on: { click: onClick }, ...props }, text);
 }
 
-/** A form field with its label around it, so that the two belong together for everyone. */
+let fields = 0;
+
+/** A form field under its label; the hint describes it and is no part of its name. */
 export function labelled(text, field, hint) {
-  return el("label", { class: "field" }, el("span", {}, text), field, hint ? el("small", {}, hint) : null);
+  field.id ||= `field-${fields++}`;
+  if (hint) field.setAttribute("aria-describedby", `${field.id}-hint`);
+  const note = hint ? el("small", { id: `${field.id}-hint` }, hint) : null;
+  return el("div", { class: "field" }, el("label", { for: field.id }, text), field, note);
 }
 
 /** "3 min ago", with the exact time as the element's title. */
