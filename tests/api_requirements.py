@@ -111,6 +111,9 @@ REQUIREMENTS: dict[str, Requirement] = {
         "A thread of its own with checkpoints, values and interrupts, without runs; 404 without a source.",
         "The reference shows no values, and 409 for a missing source.",
     ),
+    "threads.usage": R(
+        "OURS", "A thread says what its ended runs used in all; a run what it used, and its cost if known."
+    ),
     "threads.prune": R(
         "SDK", "delete, or keep_latest; unknown ids are not counted.", "The reference cannot keep_latest."
     ),

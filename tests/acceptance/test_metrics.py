@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.talking import chat, wait_until
+from tests.api_requirements import requirement
 from tests.processes import ROOT, TRIAL_PROJECT, ServerProcess, running_server
 from threadkeep.metrics import OTHER, Metrics, Now
 
@@ -75,6 +76,7 @@ def test_every_metric_of_ours_is_named_by_convention(priced: ServerProcess) -> N
     assert [name for name in ours if f"`{name}`" not in told] == []
 
 
+@requirement("threads.usage")
 def test_a_run_a_thread_and_a_user_know_what_they_used_and_what_it_cost(priced: ServerProcess) -> None:
     user = f"user-{uuid4().hex[:8]}"
     with priced.client() as client:

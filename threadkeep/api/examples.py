@@ -85,6 +85,7 @@ RUN: dict[str, Any] = {
     "created_at": _TIME,
     "updated_at": _TIME,
 }
+USED: dict[str, Any] = {"runs": 1, **RUN["usage"]}
 CRON: dict[str, Any] = {
     "cron_id": "019a9f00-0000-7000-8000-000000000004",
     "assistant_id": _ASSISTANT_ID,

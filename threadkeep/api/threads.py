@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from threadkeep.api.examples import THREAD, documented
+from threadkeep.api.examples import THREAD, USED, documented
 from threadkeep.api.removal import remove_thread
 from threadkeep.api.requests import CallerOf, EngineOf, page_headers, uuid_of
 from threadkeep.api.responses import Json
@@ -81,7 +81,7 @@ async def prune_threads(body: ThreadPrune, engine: EngineOf, caller: CallerOf) -
     return Json({"pruned_count": pruned})
 
 
-@router.get("/{thread_id}", responses=documented(THREAD))
+@router.get("/{thread_id}", responses=documented({**THREAD, "usage": USED}))
 async def get_thread(
     thread_id: str,
     engine: EngineOf,
