@@ -11,13 +11,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from langchain_core.language_models import BaseChatModel
 
 from nodes.cassette import RecordingModel, ReplayModel
 from nodes.offline import OfflineChatModel
+from nodes.providers import missing
 
 DEFAULT_OPENAI_MODEL = "gpt-5-mini"
 OFFLINE = "offline"
@@ -74,16 +74,13 @@ def describe_model(model: str | None = None, environ: Mapping[str, str] = os.env
 
 
 def require_usable(model: str | None = None, environ: Mapping[str, str] = os.environ) -> str:
-    """As `describe_model`, and raises `ModelUnavailableError` for what is missing, as far as nothing need be loaded."""
+    """As `describe_model`, and raises `ModelUnavailableError` for what is missing, short of loading a provider."""
     name = describe_model(model, environ)
     provider = name.partition(":")[0]
     if provider == "openai" and not (environ.get("OPENAI_API_KEY") or environ.get("OPENAI_BASE_URL")):
         raise ModelUnavailableError(f"{name} needs OPENAI_API_KEY (or OPENAI_BASE_URL of a keyless server)")
-    if provider not in (OFFLINE, "openai", "record", "replay") and find_spec("langchain") is None:
-        raise ModelUnavailableError(
-            f"MODEL={name} needs the packages 'langchain' and 'langchain-{provider}': "
-            f"pip install langchain langchain-{provider}"
-        )
+    if provider not in (OFFLINE, "openai", "record", "replay") and (what := missing(provider)):
+        raise ModelUnavailableError(f"{name} needs {what}")
     return name
 
 

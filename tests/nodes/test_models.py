@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from nodes.models import ModelChoice, ModelNotConfiguredError, ModelUnavailableError, chat_model, describe_model
+from nodes.providers import missing
 
 
 def test_with_neither_key_nor_model_both_remedies_are_named() -> None:
@@ -55,3 +56,11 @@ def test_an_openai_model_has_a_timeout_and_asks_no_other_address_than_the_one_na
     assert model.use_responses_api is False
     assert model.temperature == 0.5
     assert model.extra_body == {"max_tokens": 7}
+
+
+def test_a_provider_whose_package_is_installed_is_taken_and_any_without_langchain_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert missing("azure_openai") is None
+    monkeypatch.setattr("nodes.providers.find_spec", lambda name: None)
+    assert missing("groq") == "the packages 'langchain' and 'langchain-groq': pip install langchain langchain-groq"
