@@ -25,10 +25,10 @@ def test_two_checkpoints_are_compared(inspector: Inspector) -> None:
     side.get_by_label("Compare step 0").check()
     side.get_by_label("Compare step 3").check()
     expect(side).to_contain_text("Step 0 compared with step 3")
-    added = side.locator(".diff li.added").filter(has_text="messages › 1 (ai)")
+    added = side.locator(".diff li.added").filter(has_text="messages > 1 (ai)")
     added.get_by_text("tool_calls:", exact=True).click()
     expect(added).to_contain_text("calculator")
-    expect(side.locator(".diff li").filter(has_text="messages › 0")).to_have_count(0)
+    expect(side.locator(".diff li").filter(has_text="messages > 0")).to_have_count(0)
 
 
 def test_a_message_is_edited_and_run_again_as_a_fork(inspector: Inspector) -> None:

@@ -5,7 +5,7 @@ export function differences(before, after, path = []) {
   if (Object.is(before, after)) return [];
   const [one, other] = [keyed(before), keyed(after)];
   if (!one || !other || one.list !== other.list) {
-    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ path: path.join(" › "), before, after }];
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [{ path: path.join(" > "), before, after }];
   }
   const names = [...new Set([...one.items.keys(), ...other.items.keys()])];
   return names.flatMap((name) => differences(one.items.get(name), other.items.get(name), [...path, name]));
