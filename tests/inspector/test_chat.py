@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.inspector.page import Inspector
 from tests.inspector.relay import relayed
@@ -80,6 +80,37 @@ def test_a_server_that_dies_in_mid_stream_and_comes_back_is_followed_to_the_end(
     expect(slow_inspector.answers.last).to_contain_text(WHOLE)
     expect(slow_inspector.answers).to_have_count(1)
     expect(slow_inspector.status).to_have_text("idle")
+
+
+def test_a_run_that_another_client_starts_on_the_open_thread_is_shown_too(slow_inspector: Inspector) -> None:
+    thread = slow_inspector.api("POST", "/threads", {"metadata": {"graph_id": "react"}})["thread_id"]
+    slow_inspector.open(f"t/{thread}")
+    expect(slow_inspector.status).to_have_text("idle")
+    message = {"role": "user", "content": "tell me a story"}
+    run = {"assistant_id": "react", "input": {"messages": [message]}}
+    slow_inspector.api("POST", f"/threads/{thread}/runs", run)
+    expect(slow_inspector.answers.last).to_contain_text(WHOLE)
+    expect(slow_inspector.questions).to_have_text(re.compile("tell me a story"))
+
+
+def test_a_message_whose_answer_was_lost_is_sent_again_and_runs_once(inspector: Inspector) -> None:
+    inspector.talk("what is 2 + 2?", "4", assistant="react")
+    lost: list[str] = []
+
+    def lose_the_first_answer(route: Route) -> None:
+        if route.request.method == "POST" and not lost:
+            lost.append(route.fetch().text())
+            route.abort()
+        else:
+            route.continue_()
+
+    inspector.page.route("**/threads/*/runs", lose_the_first_answer)
+    inspector.send("what is 3 + 3?")
+    expect(inspector.answers.last).to_contain_text("3 + 3 = 6")
+    expect(inspector.status).to_have_text("idle")
+    assert len(lost) == 1
+    assert len(inspector.api("GET", f"/threads/{inspector.thread_id}/runs")) == 2
+    expect(inspector.questions).to_have_count(2)
 
 
 def test_what_cannot_be_sent_stays_in_the_field_with_the_reason(inspector: Inspector) -> None:

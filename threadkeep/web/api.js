@@ -71,6 +71,19 @@ export async function request(method, path, body, options = {}) {
 export const get = (path) => request("GET", path);
 export const post = (path, body = {}, options = {}) => request("POST", path, body, options);
 
+/** Does `work` again, a little later, when the server could not be reached: for what may safely be asked twice. */
+export async function persistently(work, pauses = [300, 900]) {
+  for (const milliseconds of pauses) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ApiError && error.status === 0)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    }
+  }
+  return work();
+}
+
 async function reasonOf(answer) {
   const text = await answer.text();
   try {

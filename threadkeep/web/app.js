@@ -11,7 +11,10 @@ import { ThreadList } from "./threads.js";
 
 const content = document.getElementById("content");
 const sections = document.getElementById("sections");
-const list = new ThreadList(document.getElementById("threads"));
+const list = new ThreadList(document.getElementById("threads"), (threads) => {
+  const open = threads.find((thread) => thread.thread_id === openThread);
+  if (open) page.noticed(open);
+});
 const app = { threadsChanged: () => list.load() };
 let page = null;
 let openThread = null;

@@ -3,7 +3,7 @@
 const WIDTH = 128;
 const HEIGHT = 36;
 const GAP_X = 28;
-const GAP_Y = 46;
+const GAP_Y = 40;
 
 /** `{nodes: [{id, x, y, width, height}], edges: [{source, target, conditional, points, back}], width, height}` */
 export function layout({ nodes, edges }) {

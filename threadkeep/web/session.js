@@ -1,6 +1,6 @@
 // One open thread: its state, the run it is following, and what can be done to it. Views listen for "change".
 
-import { ApiError, get, post, request } from "./api.js";
+import { ApiError, get, persistently, post, request } from "./api.js";
 import { follow } from "./follow.js";
 import { nodesAfter } from "./nodes.js";
 import { overlaid } from "./progress.js";
@@ -52,6 +52,13 @@ export class Session extends EventTarget {
     await this.attach();
   }
 
+  /** What the list of threads says of this one: others may work on it too. */
+  async noticed(thread) {
+    if (this.busy || !this.thread || this.abort.signal.aborted) return;
+    if (thread.status === "busy") await this.attach();
+    else if (thread.updated_at > this.thread.updated_at) await this.refresh();
+  }
+
   async refresh() {
     const [thread, state] = await Promise.all([
       get(`/threads/${this.threadId}`),
@@ -82,7 +89,9 @@ export class Session extends EventTarget {
     this.changed();
     try {
       const body = { assistant_id: assistantId, stream_mode: MODES, stream_resumable: true, ...what };
-      const run = await post(`/threads/${this.threadId}/runs`, body, { headers: { "idempotency-key": key } });
+      // With one key the server makes one run of it, however often it is asked.
+      const headers = { "idempotency-key": key };
+      const run = await persistently(() => post(`/threads/${this.threadId}/runs`, body, { headers }));
       if (!this.busy) this.followRun(run.run_id);
     } catch (error) {
       this.sent = this.sent.filter((one) => !messages.includes(one));

@@ -129,5 +129,5 @@ export function threadPage(threadId, app) {
   session.addEventListener("change", draw);
   session.addEventListener("ended", () => app.threadsChanged());
   const opened = session.open().catch((error) => notify(`The thread cannot be opened: ${error.message}`));
-  return { node, show, close: () => (session.close(), panel?.close?.()), opened, start: (assistant, input) => (assistantId = assistant, run({ input })) };
+  return { node, show, noticed: (thread) => session.noticed(thread).catch(() => {}), close: () => (session.close(), panel?.close?.()), opened, start: (assistant, input) => (assistantId = assistant, run({ input })) };
 }

@@ -5,7 +5,7 @@ import { button, el, timeAgo } from "./dom.js";
 
 const PAGE = 50;
 const FRESH_MS = 3000;
-const SELECT = ["thread_id", "status", "updated_at", "metadata"];
+const SELECT = ["thread_id", "status", "updated_at", "metadata"]; // the server has these at hand
 const EXTRACT = { first: "values.messages[0].content", last: "values.messages[-1].content" };
 const STATUSES = ["idle", "busy", "interrupted", "error"];
 
@@ -22,7 +22,10 @@ function plain(content) {
 }
 
 export class ThreadList {
-  constructor(node) {
+  /** `looked(threads)` is called with what each look at the server finds. */
+  constructor(node, looked) {
+    this.looked = looked;
+    this.texts = new Map(); // thread id -> {at, extracted}: read anew only when the thread has moved on
     this.search = el("input", { type: "search", placeholder: "Search", "aria-label": "Search threads", on: { input: () => this.draw() } });
     const options = [el("option", { value: "" }, "any status"), ...STATUSES.map((status) => el("option", {}, status))];
     this.status = el("select", { "aria-label": "Status", on: { change: () => this.load() } }, options);
@@ -48,15 +51,27 @@ export class ThreadList {
   }
 
   async load() {
-    const body = { limit: this.limit, sort_by: "updated_at", sort_order: "desc", select: SELECT, extract: EXTRACT };
+    const body = { limit: this.limit, sort_by: "updated_at", sort_order: "desc", select: SELECT };
     if (this.status.value) body.status = this.status.value;
     try {
-      this.threads = await post("/threads/search", body);
+      const found = await post("/threads/search", body);
+      await this.readTexts(found);
+      this.threads = found.map((thread) => ({ ...thread, extracted: this.texts.get(thread.thread_id)?.extracted }));
       this.failure = "";
+      this.looked(found);
     } catch (error) {
       this.failure = error.message; // said beside the list; the next look may succeed
     }
     this.draw();
+  }
+
+  // How a conversation begins and ends stands in its state, which costs the server a read for each thread.
+  async readTexts(found) {
+    const stale = found.filter((thread) => this.texts.get(thread.thread_id)?.at !== thread.updated_at);
+    if (!stale.length) return;
+    const ids = stale.map((thread) => thread.thread_id);
+    const read = await post("/threads/search", { ids, limit: ids.length, select: ["thread_id", "updated_at"], extract: EXTRACT });
+    for (const { thread_id: id, updated_at: at, extracted } of read) this.texts.set(id, { at, extracted });
   }
 
   draw() {

@@ -10,6 +10,7 @@ export function treePanel({ session }) {
   const node = el("div", {}, el("h2", {}, "Tree of thoughts"), told, el("label", { class: "inline" }, all, " show dropped, dead and duplicate thoughts"), place);
   const opened = new Map(); // thought id -> whether a person opened or closed it
   let shown = null;
+  let pathName = "";
 
   function update() {
     const tree = treeOf(session.values);
@@ -22,6 +23,7 @@ export function treePanel({ session }) {
     }
     const path = chosenPath(tree);
     const solved = Object.values(tree).some((one) => one.status === "solved");
+    pathName = session.busy && !solved ? "best so far" : "on the chosen path";
     told.textContent = `${Object.keys(tree).length} thoughts, ${Object.values(tree).filter((one) => one.status === "expanded").length} expanded${solved ? ", solved" : ""}`;
     place.replaceChildren(...(children.get(null) ?? []).map((root) => thoughtNode(root, children, path)));
   }
@@ -34,7 +36,7 @@ export function treePanel({ session }) {
       " ",
       el("span", { class: `badge ${thought.status}` }, thought.status),
       el("span", { class: "worth" }, thought.value ? ` value ${Number(thought.value.toFixed(3))}` : ""),
-      chosen ? el("strong", { class: "on-path" }, " on the chosen path") : null,
+      chosen ? el("strong", { class: "on-path" }, ` ${pathName}`) : null,
     ];
     const name = `branch${chosen ? " chosen" : ""}`;
     const hidden = (children.get(thought.id) ?? []).length - below.length;
