@@ -16,6 +16,7 @@ from nodes.model_call import complete
 from nodes.models import ChatModels
 from nodes.respond import to_response
 from nodes.state import Node, ReactState, Spent
+from nodes.summarise import summarising_first
 from nodes.tools.toolkit import Toolkit
 from nodes.tools.user_memory import known
 
@@ -46,7 +47,7 @@ def call_model(models: ChatModels, toolkit: Toolkit) -> Node:
         update = {"messages": with_malformed_calls_answered(answer), "spent": cost}
         return {**update, "token_scale": scale} if scale else update
 
-    return timed(call_model)
+    return timed(summarising_first(models, call_model))
 
 
 def _out_of(reason: str) -> dict[str, Any]:

@@ -6,9 +6,11 @@ turns, and the state says so.
 """
 
 import json
+import time
 from collections import deque
+from functools import wraps
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
@@ -16,7 +18,7 @@ from langchain_core.runnables.config import merge_configs
 from langgraph.runtime import Runtime
 
 from nodes import prompts
-from nodes.budget import time_left, timed
+from nodes.budget import exhausted, time_left, timed
 from nodes.context import ModelContext
 from nodes.memory import Turn, latest, turns, unsummarised
 from nodes.model_call import INTERNAL, ModelCallError, PromptTooLongError, complete
@@ -34,22 +36,49 @@ def summarise(models: ChatModels) -> Node:
     """A node: folds the older turns into the summary when they no longer fit and the run wants a summary."""
 
     async def summarise(state: Conversation, config: RunnableConfig, runtime: Runtime[ModelContext]) -> dict[str, Any]:
-        context = runtime.context or ModelContext()
-        dropped = _no_longer_fitting(state, context)
-        if not dropped:
-            return {"memory_fault": None}
-        folding = Folding(models, context, config, state)
-        try:
-            async with time_left(state["spent"], context):
-                await folding.fold(dropped)
-        except (ModelCallError, PromptTooLongError, SummaryBudgetError, TimeoutError) as error:
-            why = str(error) or "no time left"
-            fault = f"The summary could not be made ({why}); older turns are left out of the prompt."
-            runtime.stream_writer({"type": "memory_fault", "message": fault})
-            return {**folding.update, "memory_fault": fault}
-        return {**folding.update, "memory_fault": None}
+        return {"memory_fault": None, **await _folded(models, state, config, runtime)}
 
     return timed(summarise)
+
+
+def summarising_first(models: ChatModels, node: Node) -> Node:
+    """The node, before which turns are folded that fitted when the run began: a tool loop makes the last one grow.
+
+    A summary that could not be made is not tried again in the same run.
+    """
+
+    @wraps(node)
+    async def summarised_node(state: Any, config: RunnableConfig, runtime: Runtime[Any]) -> dict[str, Any]:
+        began = time.monotonic()
+        at_end = state.get("memory_fault") or exhausted(state["spent"], runtime.context or ModelContext())
+        folded = {} if at_end else await _folded(models, state, config, runtime)
+        if not folded:
+            return await node(state, config=config, runtime=runtime)
+        cost = cast(Spent, folded["spent"])
+        so_far = add_spent(add_spent(state["spent"], cost), Spent(seconds=time.monotonic() - began))
+        update = await node({**state, **folded, "spent": so_far}, config=config, runtime=runtime)
+        return {**folded, **update, "spent": add_spent(cost, update.get("spent", Spent()))}
+
+    return summarised_node
+
+
+async def _folded(
+    models: ChatModels, state: Conversation, config: RunnableConfig, runtime: Runtime[Any]
+) -> dict[str, Any]:
+    """The update that folds away what no longer fits, as far as it came; empty when everything fits."""
+    context = runtime.context or ModelContext()
+    dropped = _no_longer_fitting(state, context)
+    if not dropped:
+        return {}
+    folding, fault = Folding(models, context, config, state), None
+    try:
+        async with time_left(state["spent"], context):
+            await folding.fold(dropped)
+    except (ModelCallError, PromptTooLongError, SummaryBudgetError, TimeoutError) as error:
+        why = str(error) or "no time left"
+        fault = f"The summary could not be made ({why}); older turns are left out of the prompt."
+        runtime.stream_writer({"type": "memory_fault", "message": fault})
+    return {**folding.update, "memory_fault": fault}
 
 
 def _no_longer_fitting(state: Conversation, context: ModelContext) -> list[Turn]:

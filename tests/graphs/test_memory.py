@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.store.sqlite.aio import AsyncSqliteStore
 
@@ -20,7 +21,7 @@ from nodes.tools.toolkit import Toolkit
 from nodes.tools.user_memory import USER_MEMORY, namespace
 from tests.graphs.asking import HERE, asked, results
 from tests.graphs.conftest import models_of
-from tests.model_server.server import ModelServer, model_server
+from tests.model_server.server import Brain, ModelServer, model_server
 
 SMALL = {"history_tokens": 400, "max_model_calls": 100}
 
@@ -110,6 +111,78 @@ async def test_turns_too_big_to_be_folded_within_the_budget_are_left_out_and_the
     assert state["messages"][-1].text == "Your pet is called Rex."
     assert "it takes more model calls than the run can spare" in state["memory_fault"]
     assert len(server.requests) - before == 2  # one summary, one answer
+
+
+def digging(rounds: int, words: int) -> Brain:
+    """A brain that calls a tool round after round within one turn, and keeps what a summary call shows of lockers."""
+
+    def brain(messages: Sequence[BaseMessage], tools: list[dict], schema: dict | None) -> AIMessage:
+        if messages[-1].text.startswith('{"summary"'):
+            return AIMessage("the locker code is 4711" if "4711" in messages[-1].text else "nothing")
+        done = sum(isinstance(message, ToolMessage) for message in messages)
+        if ("dig" not in messages[-1].text and not done) or done == rounds:
+            return AIMessage("4711 is known" if any("4711" in message.text for message in messages) else "not known")
+        return AIMessage("", tool_calls=[{"name": "dig", "args": {"words": words}, "id": f"dig{done}"}])
+
+    return brain
+
+
+@tool
+def dig(words: int) -> str:
+    """Bring up so many words."""
+    return "lorem " * words
+
+
+@pytest.mark.fault("memory.growing_turn")
+@pytest.mark.parametrize("memory", ["summary", "combined"])
+async def test_turns_that_a_long_tool_loop_pushes_out_are_folded_at_once(server: ModelServer, memory: str) -> None:
+    server.brain = digging(rounds=6, words=100)
+    graph = build(models_of(server), Toolkit([dig])).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "memory": memory}
+    await graph.ainvoke(asked("my locker code is 4711"), HERE, context=context)
+    state = await graph.ainvoke(asked("dig six times"), HERE, context=context)
+    assert state["messages"][-1].text == "4711 is known"
+    assert "4711" in state["summary"]
+    assert state["spent"]["model_calls"] == 8  # seven of the loop, one summary
+    last = server.requests[-1]["messages"]
+    assert [message["role"] for message in last[:2]] == ["system", "user"]
+    assert sum(message["role"] == "tool" for message in last) == 6
+
+
+async def test_a_run_that_is_at_the_end_of_its_budget_makes_no_more_summaries(server: ModelServer) -> None:
+    server.brain = digging(rounds=6, words=1000)
+    graph = build(models_of(server), Toolkit([dig])).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "memory": "summary", "max_model_calls": 1}
+    await graph.ainvoke(asked("my locker code is 4711"), HERE, context=context)
+    state = await graph.ainvoke(asked("dig six times"), HERE, context=context)
+    assert "the budget of 1 model calls is used up" in state["messages"][-1].text
+    assert state["memory_fault"] is None
+
+
+async def test_a_summary_that_fails_in_a_tool_loop_is_not_tried_again_in_that_run(server: ModelServer) -> None:
+    server.brain = digging(rounds=6, words=100)
+    graph = build(models_of(server), Toolkit([dig])).copy({"checkpointer": InMemorySaver()})
+    context = {**SMALL, "memory": "summary"}
+
+    async def dug(thread: str, faults: Sequence[Any]) -> tuple[dict[str, Any], list[bool]]:
+        """The state after two turns, and which requests of the second were for a summary."""
+        place = {"configurable": {"thread_id": thread}}
+        await graph.ainvoke(asked("my locker code is 4711"), place, context=context)
+        before = len(server.requests)
+        server.fail_next(*faults)
+        state = await graph.ainvoke(asked("dig six times"), place, context=context)
+        sent = [request["messages"][-1]["content"] or "" for request in server.requests[before:]]
+        return state, [text.startswith('{"summary"') for text in sent]
+
+    _, healthy = await dug("healthy", [])
+    assert healthy.count(True) == 1
+    at = healthy.index(True)
+    assert 0 < at < 6  # in the middle of the loop
+    state, requests = await dug("failing", [None] * at + ["server_error"] * 3)
+    assert requests.count(True) == 3  # the SDK's own tries
+    assert "status 500" in state["memory_fault"]
+    assert state["messages"][-1].text == "not known"
+    assert results(state) == [("success", "lorem " * 100)] * 6
 
 
 async def test_no_turn_is_both_left_out_of_the_prompt_and_not_yet_in_the_summary(server: ModelServer) -> None:
