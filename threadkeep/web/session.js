@@ -65,6 +65,7 @@ export class Session extends EventTarget {
       get(`/threads/${this.threadId}/state`),
     ]);
     this.thread = thread;
+    this.error = thread.status === "error" ? thread.error?.message ?? "The server does not say why." : null;
     this.state = state;
     this.values = state.values ?? {};
     this.partials.clear();
