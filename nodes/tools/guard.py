@@ -15,6 +15,8 @@ from langchain_core.tools import ToolException
 from langgraph.errors import GraphBubbleUp
 from pydantic import ValidationError
 
+from nodes.tools.breaker import Breaker
+
 T = TypeVar("T")
 
 
@@ -32,16 +34,10 @@ class ToolPolicy:
     attempts: int = 2
     transient: tuple[type[Exception], ...] = (ConnectionError,)
     breaker_failures: int = 5
-    """Failures in a row after which the tool is left alone for `breaker_seconds`."""
+    """Failures in a row after which the tool is left alone for `breaker_seconds`, and then tried by one call."""
     breaker_seconds: float = 30.0
     max_result: int = 20_000
     """Characters of a result that reach the model."""
-
-
-@dataclass
-class _Breaker:
-    failures: int = 0
-    open_until: float = 0.0
 
 
 @dataclass
@@ -51,28 +47,33 @@ class ToolGuard:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _starts: dict[tuple[str, str], deque[float]] = field(default_factory=dict)
-    _breakers: dict[str, _Breaker] = field(default_factory=dict)
+    _breakers: dict[str, Breaker] = field(default_factory=dict)
 
     async def run(self, tool: str, user: str, policy: ToolPolicy, work: Callable[[], Awaitable[T]]) -> T:
         """The result of `work`. Raises `ToolException` when it may not run or takes too long, else what it raises.
 
         A `ToolException` from the tool itself is an answer, not a failure of the tool.
         """
-        breaker = self._breakers.setdefault(tool, _Breaker())
-        if (closed_for := breaker.open_until - self.clock()) > 0:
-            raise ToolException(f"{tool} has failed repeatedly and is left alone; try again in {closed_for:.0f} s")
-        await self._place(tool, user, policy)
+        breaker = self._breakers.setdefault(tool, Breaker())
+        trial = breaker.admit(tool, self.clock())
+        try:
+            await self._place(tool, user, policy)
+            return await self._watched(tool, policy, work, breaker, trial)
+        finally:
+            breaker.ended(trial)
+
+    async def _watched(
+        self, tool: str, policy: ToolPolicy, work: Callable[[], Awaitable[T]], breaker: Breaker, trial: bool
+    ) -> T:
         try:
             result = await self._attempts(tool, policy, work)
         except (ToolException, ValidationError, GraphBubbleUp):  # it answered, was asked wrongly, or waits for a person
-            breaker.failures = 0
+            breaker.succeeded(trial)
             raise
         except Exception:
-            breaker.failures += 1
-            if breaker.failures >= policy.breaker_failures:
-                breaker.open_until, breaker.failures = self.clock() + policy.breaker_seconds, 0
+            breaker.failed(trial, self.clock(), policy.breaker_failures, policy.breaker_seconds)
             raise
-        breaker.failures = 0
+        breaker.succeeded(trial)
         return result
 
     async def _attempts(self, tool: str, policy: ToolPolicy, work: Callable[[], Awaitable[T]]) -> T:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -102,6 +103,96 @@ async def test_a_tool_that_keeps_failing_is_left_alone_and_then_tried_again(guar
         await guard.run("t", "ada", policy, failing(ValueError(), 0))
     clock.now += 31
     assert await guard.run("t", "ada", policy, failing(ValueError(), 0)) == "done"
+    with pytest.raises(ValueError):  # closed again: it takes as many failures as before
+        await guard.run("t", "ada", policy, failing(ValueError()))
+    assert await guard.run("t", "ada", policy, failing(ValueError(), 0)) == "done"
+
+
+@pytest.fixture
+async def half_open(guard: ToolGuard, clock: Clock) -> ToolGuard:
+    """A guard that has left tool `t` alone for long enough to have it tried."""
+    for _ in range(PATIENT.breaker_failures):
+        with pytest.raises(ValueError):
+            await guard.run("t", "ada", PATIENT, failing(ValueError()))
+    clock.now += PATIENT.breaker_seconds + 1
+    return guard
+
+
+PATIENT = ToolPolicy(breaker_failures=3, breaker_seconds=30, max_wait=0, calls=9)
+
+
+@pytest.mark.fault("tool.trial")
+async def test_one_failure_of_the_trial_leaves_the_tool_alone_again(half_open: ToolGuard, clock: Clock) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError):
+            await half_open.run("t", "ada", PATIENT, failing(ValueError()))
+        with pytest.raises(ToolException, match="left alone; try again in 30 s"):
+            await half_open.run("t", "ada", PATIENT, failing(ValueError(), 0))
+        clock.now += 31
+    assert await half_open.run("t", "ada", PATIENT, failing(ValueError(), 0)) == "done"
+
+
+@pytest.mark.fault("tool.trial")
+async def test_only_one_call_tries_a_tool_that_was_left_alone(half_open: ToolGuard) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> str:
+        begun.set()
+        await go_on.wait()
+        return "well again"
+
+    trial = asyncio.create_task(half_open.run("t", "ada", PATIENT, slow))
+    await asyncio.wait_for(begun.wait(), 5)
+    with pytest.raises(ToolException, match="just being tried by another call"):
+        await half_open.run("t", "bob", PATIENT, failing(ValueError(), 0))
+    go_on.set()
+    assert await trial == "well again"
+    assert await half_open.run("t", "bob", PATIENT, failing(ValueError(), 0)) == "done"
+
+
+async def test_a_trial_that_is_cancelled_or_refused_its_place_leaves_the_trial_to_the_next_call(
+    half_open: ToolGuard,
+) -> None:
+    begun = asyncio.Event()
+
+    async def endless() -> str:
+        begun.set()
+        return str(await asyncio.Event().wait())
+
+    trial = asyncio.create_task(half_open.run("t", "ada", PATIENT, endless))
+    await asyncio.wait_for(begun.wait(), 5)
+    trial.cancel()
+    await asyncio.gather(trial, return_exceptions=True)
+    with pytest.raises(ToolException, match="rate limited"):
+        await half_open.run("t", "ada", replace(PATIENT, calls=1), failing(ValueError(), 0))
+    assert await half_open.run("t", "ada", PATIENT, failing(ValueError(), 0)) == "done"
+
+
+async def test_a_call_that_began_before_the_breaker_opened_neither_closes_it_nor_keeps_it_open(
+    guard: ToolGuard, clock: Clock
+) -> None:
+    ends = {kind: asyncio.Event() for kind in ("good", "bad")}
+
+    async def late(kind: str) -> str:
+        await ends[kind].wait()
+        if kind == "bad":
+            raise ValueError
+        return kind
+
+    calls = {kind: asyncio.create_task(guard.run("t", "ada", PATIENT, lambda kind=kind: late(kind))) for kind in ends}
+    await asyncio.sleep(0)
+    for _ in range(PATIENT.breaker_failures):
+        with pytest.raises(ValueError):
+            await guard.run("t", "ada", PATIENT, failing(ValueError()))
+    ends["good"].set()
+    assert await calls["good"] == "good"
+    with pytest.raises(ToolException, match="try again in 30 s"):
+        await guard.run("t", "ada", PATIENT, failing(ValueError(), 0))
+    clock.now += 20
+    ends["bad"].set()
+    await asyncio.gather(calls["bad"], return_exceptions=True)
+    clock.now += 11
+    assert await guard.run("t", "ada", PATIENT, failing(ValueError(), 0)) == "done"
 
 
 async def test_a_refusal_is_an_answer_and_opens_no_breaker(guard: ToolGuard) -> None:
