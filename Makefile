@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: compare live soak help run dev test check format lock readme langgraph-dev bench clean
+.PHONY: compare live soak help run dev test check format lock readme screenshots langgraph-dev bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,9 @@ lock: $(VENV)/.dev  ## resolve pyproject.toml anew into the two lock files
 
 readme: $(VENV)/.dev  ## run the README's examples again and write down what they answer
 	@$(BIN)/python -m tests.readme_examples
+
+screenshots: $(VENV)/.dev  ## take the pictures of the inspector anew (needs chromium)
+	@$(BIN)/python -m tests.inspector.screenshots
 
 langgraph-dev: $(VENV)/.dev  ## the same graphs under the official `langgraph dev`
 	@DATA_DIR=./data-dev MODEL=$${MODEL:-offline} $(BIN)/langgraph dev --no-browser $(ARGS)

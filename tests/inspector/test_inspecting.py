@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from playwright.sync_api import expect
 
 from tests.inspector.page import Inspector
+from tests.inspector.screenshots import FOLDER, picture_of_a_plan, picture_of_a_search
+from tests.processes import ROOT
 
 
 def test_the_state_is_a_tree_that_can_be_opened(inspector: Inspector) -> None:
@@ -123,3 +128,11 @@ def test_a_search_is_a_tree_with_values_and_its_chosen_path(inspector: Inspector
     expect(tree.get_by_text("9 + 4 = 13 (left: 10 13 13)")).to_have_count(0)
     inspector.page.get_by_label("show dropped").check()
     expect(tree.get_by_text("9 + 4 = 13 (left: 10 13 13)").first).to_be_visible()
+
+
+def test_the_pictures_of_the_documents_can_be_taken(inspector: Inspector, tmp_path: Path) -> None:
+    picture_of_a_plan(inspector, tmp_path)
+    picture_of_a_search(inspector, tmp_path)
+    documents = [ROOT / "README.md", ROOT / "docs" / "inspector.md"]
+    shown = {Path(name).name for file in documents for name in re.findall(r"!\[.*?\]\((.+?)\)", file.read_text())}
+    assert shown == {picture.name for picture in tmp_path.iterdir()} == {file.name for file in FOLDER.iterdir()}

@@ -61,7 +61,7 @@ def test_the_page_holds_no_inline_script_or_style_and_names_no_other_server() ->
 def test_the_page_asks_for_all_modules_at_once() -> None:
     page = (FOLDER / "index.html").read_text(encoding="utf-8")
     named = re.findall(r'(?:src|href)="(inspect/[^"]+\.m?js)"', page)
-    assert sorted(f"/{name}" for name in named) == sorted(path for path in FILES if path.endswith(("js")))
+    assert sorted(f"/{name}" for name in named) == sorted(path for path in FILES if path.endswith("js"))
 
 
 def test_the_modules_are_short() -> None:

@@ -23,7 +23,7 @@ export function treePanel({ session }) {
     }
     const path = chosenPath(tree);
     const solved = Object.values(tree).some((one) => one.status === "solved");
-    pathName = session.busy && !solved ? "best so far" : "on the chosen path";
+    pathName = session.busy && !solved ? "best so far" : "chosen";
     told.textContent = `${Object.keys(tree).length} thoughts, ${Object.values(tree).filter((one) => one.status === "expanded").length} expanded${solved ? ", solved" : ""}`;
     place.replaceChildren(...(children.get(null) ?? []).map((root) => thoughtNode(root, children, path)));
   }
