@@ -113,6 +113,20 @@ def test_a_message_whose_answer_was_lost_is_sent_again_and_runs_once(inspector: 
     expect(inspector.questions).to_have_count(2)
 
 
+def test_a_message_waits_its_turn_and_belongs_to_the_user_named(slow_inspector: Inspector) -> None:
+    page = slow_inspector.open().page
+    page.get_by_label("for user").fill("ada")
+    slow_inspector.send("tell me a story", assistant="react")
+    expect(page.locator("article.growing")).to_contain_text("I am the")
+    slow_inspector.send("what is 2 + 2?")
+    expect(slow_inspector.questions).to_have_count(2)
+    expect(slow_inspector.answers.last).to_contain_text("2 + 2 = 4")
+    expect(slow_inspector.status).to_have_text("idle")
+    expect(slow_inspector.questions).to_have_count(2)
+    runs = slow_inspector.api("GET", f"/threads/{slow_inspector.thread_id}/runs")
+    assert [run["kwargs"]["config"]["configurable"]["user_id"] for run in runs] == ["ada", "ada"]
+
+
 def test_what_cannot_be_sent_stays_in_the_field_with_the_reason(inspector: Inspector) -> None:
     inspector.talk("what is 2 + 2?", "4", assistant="react")
     inspector.page.route("**/threads/*/runs", lambda route: route.abort())

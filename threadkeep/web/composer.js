@@ -3,6 +3,8 @@
 import { allAssistants, nameOf, takesMessages } from "./assistants_data.js";
 import { button, el } from "./dom.js";
 import { notify, telling } from "./notices.js";
+import { humanMessage } from "./transcript.js";
+import { userField } from "./user.js";
 
 /**
  * `act.send(assistantId, input, checkpointId)`, `act.stop()` and, when a person chose one, `act.chosen(assistantId)`;
@@ -20,7 +22,7 @@ export function composer(act) {
     { class: "composer", on: { submit: onSubmit } },
     from,
     el("div", { class: "row" }, text, el("div", { class: "buttons" }, send, stop)),
-    el("div", { class: "options" }, assistant, el("label", { class: "inline" }, asJson, " input as JSON")),
+    el("div", { class: "options" }, assistant, el("label", { class: "inline" }, asJson, " input as JSON"), userField()),
   );
   let checkpointId = null;
   let wanted = null;
@@ -50,8 +52,7 @@ export function composer(act) {
 
   function inputOf(written) {
     if (!asJson.checked) {
-      const id = crypto.randomUUID?.() ?? `page-${Date.now()}-${Math.random()}`;
-      return { messages: [{ type: "human", content: written, id }] };
+      return { messages: [humanMessage(written)] };
     }
     try {
       return JSON.parse(written);

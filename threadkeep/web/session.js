@@ -5,6 +5,7 @@ import { follow } from "./follow.js";
 import { nodesAfter } from "./nodes.js";
 import { overlaid } from "./progress.js";
 import { shownMessages, withChunk } from "./transcript.js";
+import { asUser } from "./user.js";
 
 const MODES = ["values", "messages-tuple", "tasks", "custom"];
 const ACTIVE = ["running", "pending"];
@@ -89,7 +90,7 @@ export class Session extends EventTarget {
     this.sent.push(...messages);
     this.changed();
     try {
-      const body = { assistant_id: assistantId, stream_mode: MODES, stream_resumable: true, ...what };
+      const body = { assistant_id: assistantId, stream_mode: MODES, stream_resumable: true, ...asUser(), ...what };
       // With one key the server makes one run of it, however often it is asked.
       const headers = { "idempotency-key": key };
       const run = await persistently(() => post(`/threads/${this.threadId}/runs`, body, { headers }));
@@ -177,8 +178,9 @@ export class Session extends EventTarget {
     remember(this.threadId, { runId, lastId: "0", nodes: this.nodes });
     await this.refresh();
     this.run = null;
-    this.sent = [];
-    await this.attach(); // another run may have waited
+    await this.attach(); // another run may have waited, with a message that no state has yet
+    if (!this.busy) this.sent = [];
+    this.changed();
     this.dispatchEvent(new Event("ended"));
   }
 }

@@ -10,6 +10,7 @@ import { PANELS, panelOf } from "./panels.js";
 import { Session } from "./session.js";
 import { titleOf } from "./threads.js";
 import { branchBefore } from "./time_travel.js";
+import { humanMessage } from "./transcript.js";
 
 /** `{node, show(panel), close()}`; `app.threadsChanged()` is told what the list should know. */
 export function threadPage(threadId, app) {
@@ -87,7 +88,7 @@ export function threadPage(threadId, app) {
 
   async function edit(message, text) {
     const checkpoint = await branchBefore(threadId, message.id);
-    await run({ input: { messages: [{ type: "human", content: text }] }, ...checkpoint });
+    await run({ input: { messages: [humanMessage(text)] }, ...checkpoint });
   }
 
   async function again(message) {

@@ -1,5 +1,10 @@
 // Messages while they grow: chunks are put together as LangChain does it, until the state has the whole message.
 
+/** A person's message with an id of its own, by which it is known again in the state. */
+export function humanMessage(text) {
+  return { type: "human", content: text, id: crypto.randomUUID?.() ?? `page-${Date.now()}-${Math.random()}` };
+}
+
 /** `partial` (or nothing yet) with one more chunk. */
 export function withChunk(partial, chunk) {
   const kind = chunk.type.replace("MessageChunk", "").toLowerCase();
