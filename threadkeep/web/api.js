@@ -46,7 +46,11 @@ export async function call(method, path, { body, headers = {}, signal } = {}) {
         signal,
         cache: "no-store",
         credentials: "same-origin",
-        headers: { ...(body === undefined ? {} : { "content-type": "application/json" }), ...credentials(), ...headers },
+        headers: {
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+          ...credentials(),
+          ...headers,
+        },
         body: body === undefined ? undefined : JSON.stringify(body),
       });
     } catch (error) {

@@ -9,12 +9,37 @@ import { schemaForm } from "./schema_form.js";
 export function assistantsPage(chosenId) {
   const list = el("ul", { class: "plain" });
   const place = el("section", { class: "editor" });
-  const node = el("div", { class: "wide" }, el("h1", {}, "Assistants"), el("p", { class: "hint" }, "An assistant is a graph with settings of its own."), list, place);
+  const node = el(
+    "div",
+    { class: "wide" },
+    el("h1", {}, "Assistants"),
+    el("p", { class: "hint" }, "An assistant is a graph with settings of its own."),
+    list,
+    place,
+  );
   let found = [];
 
   async function load() {
     found = await allAssistants();
-    list.replaceChildren(...found.map((one) => el("li", {}, el("a", { href: `#/assistants/${one.assistant_id}`, "aria-current": one.assistant_id === chosenId ? "page" : null }, nameOf(one)), ` · version ${one.version}`)), el("li", {}, el("a", { href: "#/assistants/new", "aria-current": chosenId === "new" ? "page" : null }, "New assistant")));
+    list.replaceChildren(
+      ...found.map((one) =>
+        el(
+          "li",
+          {},
+          el(
+            "a",
+            { href: `#/assistants/${one.assistant_id}`, "aria-current": one.assistant_id === chosenId ? "page" : null },
+            nameOf(one),
+          ),
+          ` · version ${one.version}`,
+        ),
+      ),
+      el(
+        "li",
+        {},
+        el("a", { href: "#/assistants/new", "aria-current": chosenId === "new" ? "page" : null }, "New assistant"),
+      ),
+    );
     const chosen = found.find((one) => one.assistant_id === chosenId);
     if (chosenId === "new") await edit(null, found.filter(isSystem)[0] ?? found[0]);
     else if (chosen) await edit(chosen, chosen);
@@ -25,7 +50,21 @@ export function assistantsPage(chosenId) {
     const { context_schema: context, config_schema: config } = await schemasOf(like.assistant_id);
     const name = el("input", { type: "text", required: true, value: assistant?.name ?? "" });
     const form = schemaForm(context ?? config, assistant?.context ?? {});
-    const graph = el("select", { on: { change: () => telling(() => edit(null, found.find((one) => one.assistant_id === graph.value))) } }, found.filter(isSystem).map((one) => el("option", { value: one.assistant_id }, one.graph_id)));
+    const graph = el(
+      "select",
+      {
+        on: {
+          change: () =>
+            telling(() =>
+              edit(
+                null,
+                found.find((one) => one.assistant_id === graph.value),
+              ),
+            ),
+        },
+      },
+      found.filter(isSystem).map((one) => el("option", { value: one.assistant_id }, one.graph_id)),
+    );
     graph.value = like.assistant_id;
     const save = async (event) => {
       event.preventDefault();
@@ -47,7 +86,12 @@ export function assistantsPage(chosenId) {
         assistant ? null : labelled("Graph", graph),
         labelled("Name", name),
         form.node,
-        el("div", { class: "actions" }, el("button", { type: "submit", class: "primary" }, assistant ? "Save as a new version" : "Create"), assistant && !isSystem(assistant) ? button("Delete", () => remove(assistant), { class: "danger" }) : null),
+        el(
+          "div",
+          { class: "actions" },
+          el("button", { type: "submit", class: "primary" }, assistant ? "Save as a new version" : "Create"),
+          assistant && !isSystem(assistant) ? button("Delete", () => remove(assistant), { class: "danger" }) : null,
+        ),
       ),
     );
     if (assistant) place.append(await versionsOf(assistant));
@@ -65,7 +109,24 @@ export function assistantsPage(chosenId) {
       "section",
       {},
       el("h3", {}, "Versions"),
-      el("ul", { class: "plain" }, versions.map((one) => el("li", {}, `Version ${one.version} · `, timeAgo(one.created_at), ` · ${one.name} · `, el("code", {}, JSON.stringify(one.context ?? {})), " ", one.version === assistant.version ? "in use" : button("Use this", () => restore(one.version), { class: "quiet" })))),
+      el(
+        "ul",
+        { class: "plain" },
+        versions.map((one) =>
+          el(
+            "li",
+            {},
+            `Version ${one.version} · `,
+            timeAgo(one.created_at),
+            ` · ${one.name} · `,
+            el("code", {}, JSON.stringify(one.context ?? {})),
+            " ",
+            one.version === assistant.version
+              ? "in use"
+              : button("Use this", () => restore(one.version), { class: "quiet" }),
+          ),
+        ),
+      ),
     );
   }
 

@@ -88,7 +88,12 @@ export function composer(act) {
   function sendFrom(id) {
     checkpointId = id;
     from.hidden = id === null;
-    from.replaceChildren("The next message goes on from checkpoint ", el("code", {}, id ?? ""), " ", button("Not from there", () => sendFrom(null), { class: "quiet" }));
+    from.replaceChildren(
+      "The next message goes on from checkpoint ",
+      el("code", {}, id ?? ""),
+      " ",
+      button("Not from there", () => sendFrom(null), { class: "quiet" }),
+    );
     if (id !== null) text.focus();
   }
 

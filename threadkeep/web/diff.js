@@ -16,7 +16,10 @@ function keyed(value) {
   if (!Array.isArray(value)) return { list: false, items: new Map(Object.entries(value)) };
   const ids = value.map((item) => (typeof item?.id === "string" ? item.id : null));
   const unique = ids.every((id) => id !== null) && new Set(ids).size === ids.length;
-  return { list: true, items: new Map(value.map((item, place) => [unique ? nameOf(item, place) : String(place), item])) };
+  return {
+    list: true,
+    items: new Map(value.map((item, place) => [unique ? nameOf(item, place) : String(place), item])),
+  };
 }
 
 function nameOf(item, place) {

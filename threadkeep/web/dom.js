@@ -42,7 +42,12 @@ export function labelled(text, field, hint) {
 /** "3 min ago", with the exact time as the element's title. */
 export function timeAgo(iso, now = Date.now()) {
   const seconds = Math.max(0, (now - Date.parse(iso)) / 1000);
-  const steps = [[60, 1, "s"], [3600, 60, "min"], [86400, 3600, "h"], [Infinity, 86400, "d"]];
+  const steps = [
+    [60, 1, "s"],
+    [3600, 60, "min"],
+    [86400, 3600, "h"],
+    [Infinity, 86400, "d"],
+  ];
   const [, unit, name] = steps.find(([limit]) => seconds < limit);
   const words = seconds < 5 ? "now" : `${Math.floor(seconds / unit)} ${name} ago`;
   return el("time", { datetime: iso, title: new Date(iso).toLocaleString() }, words);

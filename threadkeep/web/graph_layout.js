@@ -14,9 +14,20 @@ export function layout({ nodes, edges }) {
   const placed = new Map();
   layers.forEach((layer, row) => {
     const left = (width - layer.length * (WIDTH + GAP_X) + GAP_X) / 2;
-    layer.forEach((id, place) => placed.set(id, { id, x: left + place * (WIDTH + GAP_X), y: 12 + row * (HEIGHT + GAP_Y), width: WIDTH, height: HEIGHT }));
+    layer.forEach((id, place) =>
+      placed.set(id, {
+        id,
+        x: left + place * (WIDTH + GAP_X),
+        y: 12 + row * (HEIGHT + GAP_Y),
+        width: WIDTH,
+        height: HEIGHT,
+      }),
+    );
   });
-  const lines = edges.map((edge) => ({ ...edge, ...route(placed.get(String(edge.source)), placed.get(String(edge.target)), depth, width) }));
+  const lines = edges.map((edge) => ({
+    ...edge,
+    ...route(placed.get(String(edge.source)), placed.get(String(edge.target)), depth, width),
+  }));
   return { nodes: [...placed.values()], edges: lines, width, height: layers.length * (HEIGHT + GAP_Y) };
 }
 
@@ -59,7 +70,9 @@ function ordered(ids, edges, depth) {
   rows.slice(1).forEach((row, at) => {
     const above = new Map(rows[at].map((id, place) => [id, place]));
     const middle = (id) => {
-      const places = edges.filter((edge) => String(edge.target) === id && above.has(String(edge.source))).map((edge) => above.get(String(edge.source)));
+      const places = edges
+        .filter((edge) => String(edge.target) === id && above.has(String(edge.source)))
+        .map((edge) => above.get(String(edge.source)));
       return places.length ? places.reduce((sum, one) => sum + one, 0) / places.length : above.size / 2;
     };
     row.sort((a, b) => middle(a) - middle(b));

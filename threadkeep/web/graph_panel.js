@@ -18,15 +18,57 @@ export function graphPanel({ session, assistantId }) {
   async function draw(id) {
     const graph = await get(`/assistants/${id}/graph`);
     const { nodes, edges, width, height } = layout(graph);
-    const arrow = svg("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" }, svg("path", { d: "M0 0L8 4L0 8z" }));
-    const lines = edges.map((edge) => svg("path", { class: `edge${edge.conditional ? " conditional" : ""}`, d: edge.path, "marker-end": "url(#arrow)" }));
+    const arrow = svg(
+      "marker",
+      {
+        id: "arrow",
+        viewBox: "0 0 8 8",
+        refX: 7,
+        refY: 4,
+        markerWidth: 7,
+        markerHeight: 7,
+        orient: "auto-start-reverse",
+      },
+      svg("path", { d: "M0 0L8 4L0 8z" }),
+    );
+    const lines = edges.map((edge) =>
+      svg("path", {
+        class: `edge${edge.conditional ? " conditional" : ""}`,
+        d: edge.path,
+        "marker-end": "url(#arrow)",
+      }),
+    );
     const boxes = nodes.map((one) => {
       const title = svg("title", {}, one.id);
-      const box = svg("g", { class: "node", "data-node": one.id }, title, svg("rect", { x: one.x, y: one.y, width: one.width, height: one.height, rx: 8 }), svg("text", { x: one.x + one.width / 2, y: one.y + one.height / 2 + 4, "text-anchor": "middle" }, short(NAMES[one.id] ?? one.id)));
+      const box = svg(
+        "g",
+        { class: "node", "data-node": one.id },
+        title,
+        svg("rect", { x: one.x, y: one.y, width: one.width, height: one.height, rx: 8 }),
+        svg(
+          "text",
+          { x: one.x + one.width / 2, y: one.y + one.height / 2 + 4, "text-anchor": "middle" },
+          short(NAMES[one.id] ?? one.id),
+        ),
+      );
       marks.set(one.id, { box, title });
       return box;
     });
-    drawing.replaceChildren(svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Graph with ${nodes.length} nodes` }, svg("defs", {}, arrow), lines, boxes));
+    drawing.replaceChildren(
+      svg(
+        "svg",
+        {
+          viewBox: `0 0 ${width} ${height}`,
+          width,
+          height,
+          role: "img",
+          "aria-label": `Graph with ${nodes.length} nodes`,
+        },
+        svg("defs", {}, arrow),
+        lines,
+        boxes,
+      ),
+    );
     mark();
   }
 
@@ -40,7 +82,11 @@ export function graphPanel({ session, assistantId }) {
     }
     const at = Object.keys(session.nodes).filter((id) => session.nodes[id] === "running");
     const done = Object.keys(session.nodes).filter((id) => session.nodes[id] === "done");
-    const words = at.length ? `At work: ${at.join(", ")}` : done.length ? `Done in the newest run: ${done.join(", ")}` : "No run was followed in this tab yet.";
+    const words = at.length
+      ? `At work: ${at.join(", ")}`
+      : done.length
+        ? `Done in the newest run: ${done.join(", ")}`
+        : "No run was followed in this tab yet.";
     if (told.textContent !== words) told.textContent = words;
   }
 

@@ -13,7 +13,15 @@ export function historyPanel({ session, run, sendFrom }) {
   const list = el("ol", { class: "timeline" });
   const detail = el("div", { class: "checkpoint", "aria-live": "polite" });
   const more = button("Older", () => telling(() => load(false)), { class: "quiet", hidden: true });
-  const node = el("div", { class: "history" }, el("h2", {}, "History"), el("p", { class: "hint" }, "Choose a checkpoint to look at it; tick two to compare them."), list, more, detail);
+  const node = el(
+    "div",
+    { class: "history" },
+    el("h2", {}, "History"),
+    el("p", { class: "hint" }, "Choose a checkpoint to look at it; tick two to compare them."),
+    list,
+    more,
+    detail,
+  );
   const base = `/threads/${session.threadId}`;
   let states = [];
   let ticked = [];
@@ -21,7 +29,7 @@ export function historyPanel({ session, run, sendFrom }) {
   let looking = null;
 
   async function load(anew) {
-    const before = anew ? null : states.at(-1)?.checkpoint_id ?? null;
+    const before = anew ? null : (states.at(-1)?.checkpoint_id ?? null);
     const page = await post(`${base}/history`, { limit: PAGE, before, select: SELECT });
     states = anew ? page : [...states, ...page];
     more.hidden = page.length < PAGE;
@@ -34,14 +42,23 @@ export function historyPanel({ session, run, sendFrom }) {
 
   function item(state) {
     const { checkpoint_id: id, metadata = {}, next = [] } = state;
-    const tick = el("input", { type: "checkbox", checked: ticked.includes(id), "aria-label": `Compare step ${metadata?.step}`, on: { change: () => tickOff(id) } });
+    const tick = el("input", {
+      type: "checkbox",
+      checked: ticked.includes(id),
+      "aria-label": `Compare step ${metadata?.step}`,
+      on: { change: () => tickOff(id) },
+    });
     const words = next.length ? `next: ${next.join(", ")}` : "end";
     const forked = metadata?.source === "fork" || metadata?.source === "update" ? ` · ${metadata.source}` : "";
     return el(
       "li",
       { class: looking === id ? "current" : null },
       tick,
-      button([el("strong", {}, `Step ${metadata?.step ?? "?"}`), ` · ${words}${forked} · `, timeAgo(state.created_at)], () => telling(() => look(id)), { class: "quiet", "data-checkpoint": id }),
+      button(
+        [el("strong", {}, `Step ${metadata?.step ?? "?"}`), ` · ${words}${forked} · `, timeAgo(state.created_at)],
+        () => telling(() => look(id)),
+        { class: "quiet", "data-checkpoint": id },
+      ),
     );
   }
 
@@ -82,7 +99,9 @@ export function historyPanel({ session, run, sendFrom }) {
         "div",
         { class: "actions" },
         button("Write from here", () => sendFrom(id)),
-        button("Go on from here", () => telling(() => run({ input: null, checkpoint_id: id })), { disabled: !state.next.length }),
+        button("Go on from here", () => telling(() => run({ input: null, checkpoint_id: id })), {
+          disabled: !state.next.length,
+        }),
         button("Fork", () => telling(() => fork(id))),
         button("Change the state", () => detail.append(stateForm(id, state))),
       ),
@@ -110,7 +129,11 @@ export function historyPanel({ session, run, sendFrom }) {
         return;
       }
       const done = await telling(async () => {
-        await session.updateState({ checkpoint_id: id, values: update, ...(asNode.value ? { as_node: asNode.value } : {}) });
+        await session.updateState({
+          checkpoint_id: id,
+          values: update,
+          ...(asNode.value ? { as_node: asNode.value } : {}),
+        });
         return true;
       });
       if (done) await telling(() => load(true));
@@ -118,7 +141,11 @@ export function historyPanel({ session, run, sendFrom }) {
     return el(
       "form",
       { class: "change", on: { submit } },
-      labelled("Values to write, as JSON", values, "Written as a node's update: lists of messages are added to, not replaced."),
+      labelled(
+        "Values to write, as JSON",
+        values,
+        "Written as a node's update: lists of messages are added to, not replaced.",
+      ),
       labelled("As node (empty: the last one that ran)", asNode),
       el("button", { type: "submit", class: "primary" }, "Save as a new checkpoint"),
     );

@@ -30,7 +30,12 @@ export function interruptPanel(answer) {
         notify(error.message);
       }
     };
-    return el("form", { on: { submit } }, parts.map((part) => part.node), el("button", { type: "submit", class: "primary" }, "Answer and go on"));
+    return el(
+      "form",
+      { on: { submit } },
+      parts.map((part) => part.node),
+      el("button", { type: "submit", class: "primary" }, "Answer and go on"),
+    );
   }
 
   function stopped(next) {
@@ -47,7 +52,15 @@ function isReview(value) {
 
 function review({ id, value }) {
   const actions = value.action_requests.map((action, place) => decision(action, value.review_configs?.[place]));
-  return { id, node: el("div", {}, actions.map((one) => one.node)), read: () => ({ decisions: actions.map((one) => one.read()) }) };
+  return {
+    id,
+    node: el(
+      "div",
+      {},
+      actions.map((one) => one.node),
+    ),
+    read: () => ({ decisions: actions.map((one) => one.read()) }),
+  };
 }
 
 let groups = 0;
@@ -55,14 +68,28 @@ let groups = 0;
 function decision(action, config) {
   const allowed = config?.allowed_decisions ?? ["approve", "edit", "reject"];
   const group = `decision-${groups++}`;
-  const args = el("textarea", { rows: Math.min(12, JSON.stringify(action.args, null, 2).split("\n").length), spellcheck: "false", value: JSON.stringify(action.args, null, 2) });
+  const args = el("textarea", {
+    rows: Math.min(12, JSON.stringify(action.args, null, 2).split("\n").length),
+    spellcheck: "false",
+    value: JSON.stringify(action.args, null, 2),
+  });
   const why = el("input", { type: "text", placeholder: "Why not, and what instead" });
   const [argsField, whyField] = [labelled("Arguments, as JSON", args), labelled("Reason", why)];
   const shown = jsonTree(action.args ?? {}, "arguments");
   let kind = allowed[0];
-  const show = () => ((argsField.hidden = kind !== "edit"), (whyField.hidden = kind !== "reject"), (shown.hidden = kind === "edit"));
+  const show = () => (
+    (argsField.hidden = kind !== "edit"),
+    (whyField.hidden = kind !== "reject"),
+    (shown.hidden = kind === "edit")
+  );
   const choices = allowed.map((name) => {
-    const radio = el("input", { type: "radio", name: group, value: name, checked: name === kind, on: { change: () => ((kind = name), show()) } });
+    const radio = el("input", {
+      type: "radio",
+      name: group,
+      value: name,
+      checked: name === kind,
+      on: { change: () => ((kind = name), show()) },
+    });
     return el("label", { class: "inline" }, radio, ` ${name[0].toUpperCase()}${name.slice(1)}`);
   });
   show();
@@ -77,7 +104,8 @@ function decision(action, config) {
     whyField,
   );
   const read = () => {
-    if (kind === "edit") return { type: "edit", edited_action: { name: action.name, args: parsed(args.value, action.name) } };
+    if (kind === "edit")
+      return { type: "edit", edited_action: { name: action.name, args: parsed(args.value, action.name) } };
     if (kind === "reject") return { type: "reject", message: why.value || "Rejected." };
     return { type: kind };
   };
@@ -94,7 +122,13 @@ function parsed(text, name) {
 
 function question({ id, value }) {
   const field = el("textarea", { rows: 2 });
-  const node = el("fieldset", {}, el("legend", {}, "Question"), typeof value === "string" ? el("p", {}, value) : jsonTree(value, "asks"), labelled("Answer: JSON, or text", field));
+  const node = el(
+    "fieldset",
+    {},
+    el("legend", {}, "Question"),
+    typeof value === "string" ? el("p", {}, value) : jsonTree(value, "asks"),
+    labelled("Answer: JSON, or text", field),
+  );
   const read = () => {
     try {
       return JSON.parse(field.value);

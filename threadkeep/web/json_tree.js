@@ -14,7 +14,14 @@ export function jsonTree(value, name, depth = 0) {
   const details = el(
     "details",
     { class: "branch" },
-    el("summary", {}, keyNode(name), el("span", { class: "size" }, size), " ", el("span", { class: "hint" }, hintOf(value))),
+    el(
+      "summary",
+      {},
+      keyNode(name),
+      el("span", { class: "size" }, size),
+      " ",
+      el("span", { class: "hint" }, hintOf(value)),
+    ),
     children,
   );
   const fill = (from) => {
@@ -42,13 +49,25 @@ function leaf(value) {
   if (typeof value !== "string") return el("span", { class: `value ${typeof value}` }, String(value));
   if (value.length <= LONG_TEXT) return el("span", { class: "value string" }, JSON.stringify(value));
   const node = el("span", { class: "value string" }, JSON.stringify(value.slice(0, LONG_TEXT)));
-  const more = button(`… ${value.length - LONG_TEXT} characters more`, () => ((node.textContent = JSON.stringify(value)), more.remove()), { class: "quiet" });
+  const more = button(
+    `… ${value.length - LONG_TEXT} characters more`,
+    () => ((node.textContent = JSON.stringify(value)), more.remove()),
+    { class: "quiet" },
+  );
   return [node, more];
 }
 
 // What tells one message, step or thought from the next without opening it.
 function hintOf(value) {
   if (Array.isArray(value)) return "";
-  const parts = [value.type, value.name, value.id, typeof value.content === "string" ? value.content : value.task ?? value.text];
-  return parts.filter((part) => typeof part === "string" && part).join(" · ").slice(0, 90);
+  const parts = [
+    value.type,
+    value.name,
+    value.id,
+    typeof value.content === "string" ? value.content : (value.task ?? value.text),
+  ];
+  return parts
+    .filter((part) => typeof part === "string" && part)
+    .join(" · ")
+    .slice(0, 90);
 }

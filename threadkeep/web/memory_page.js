@@ -9,13 +9,37 @@ const PAGE = 100;
 export function memoryPage() {
   const places = el("ul", { class: "plain" });
   const items = el("section", {});
-  const node = el("div", { class: "wide" }, el("h1", {}, "Memory"), el("p", { class: "hint" }, "What agents remember beyond one thread. Users' preferences and notes lie under users / name."), places, items);
+  const node = el(
+    "div",
+    { class: "wide" },
+    el("h1", {}, "Memory"),
+    el(
+      "p",
+      { class: "hint" },
+      "What agents remember beyond one thread. Users' preferences and notes lie under users / name.",
+    ),
+    places,
+    items,
+  );
   let current = null;
 
   async function load() {
     const { namespaces } = await post("/store/namespaces", { limit: 1000 });
     const empty = el("li", {}, "Nothing is remembered yet. The shipped graphs remember for a run with a user_id.");
-    places.replaceChildren(...(namespaces.length ? namespaces.map((labels) => el("li", {}, button(labels.map(readable).join(" / "), () => telling(() => open(labels)), { class: "quiet", "aria-pressed": String(same(labels, current)) }))) : [empty]));
+    places.replaceChildren(
+      ...(namespaces.length
+        ? namespaces.map((labels) =>
+            el(
+              "li",
+              {},
+              button(labels.map(readable).join(" / "), () => telling(() => open(labels)), {
+                class: "quiet",
+                "aria-pressed": String(same(labels, current)),
+              }),
+            ),
+          )
+        : [empty]),
+    );
   }
 
   async function open(labels, limit = PAGE) {
@@ -26,7 +50,9 @@ export function memoryPage() {
     items.replaceChildren(
       el("h2", {}, labels.map(readable).join(" / ")),
       ...own.map(itemForm),
-      ...(found.length === limit ? [button("More", () => telling(() => open(labels, limit + PAGE)), { class: "quiet" })] : []),
+      ...(found.length === limit
+        ? [button("More", () => telling(() => open(labels, limit + PAGE)), { class: "quiet" })]
+        : []),
       ...(own.length ? [] : [el("p", {}, "Nothing is left here.")]),
     );
   }
@@ -54,7 +80,18 @@ export function memoryPage() {
         await request("DELETE", "/store/items", { namespace: item.namespace, key: item.key });
         await open(current);
       });
-    return el("form", { class: "item", on: { submit: save } }, labelled(item.key, field), el("p", { class: "hint" }, "changed ", timeAgo(item.updated_at)), el("div", { class: "actions" }, el("button", { type: "submit" }, "Save"), button("Forget", forget, { class: "danger" })));
+    return el(
+      "form",
+      { class: "item", on: { submit: save } },
+      labelled(item.key, field),
+      el("p", { class: "hint" }, "changed ", timeAgo(item.updated_at)),
+      el(
+        "div",
+        { class: "actions" },
+        el("button", { type: "submit" }, "Save"),
+        button("Forget", forget, { class: "danger" }),
+      ),
+    );
   }
 
   telling(load);

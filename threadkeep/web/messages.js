@@ -68,8 +68,12 @@ function messageNode(message, results, act) {
 }
 
 function blockNode(block) {
-  const url = block.image_url?.url ?? block.image_url ?? (block.type === "image" && block.base64 ? `data:${block.mime_type};base64,${block.base64}` : null);
-  if (typeof url === "string" && /^data:image\/(png|jpeg|gif|webp);/.test(url)) return el("img", { src: url, alt: "Image in this message" });
+  const url =
+    block.image_url?.url ??
+    block.image_url ??
+    (block.type === "image" && block.base64 ? `data:${block.mime_type};base64,${block.base64}` : null);
+  if (typeof url === "string" && /^data:image\/(png|jpeg|gif|webp);/.test(url))
+    return el("img", { src: url, alt: "Image in this message" });
   return jsonTree(block, block.type ?? "block");
 }
 
@@ -80,13 +84,16 @@ function callNode(call, result) {
     { class: `call ${state}`, open: true },
     el("summary", {}, el("code", {}, call.name ?? "tool"), " ", el("span", { class: `badge ${state}` }, state)),
     typeof call.args === "string" ? el("pre", { tabindex: "0" }, call.args) : jsonTree(call.args ?? {}, "arguments"),
-    result ? el("div", { class: "result" }, el("h4", {}, "Result"), el("pre", { tabindex: "0" }, textOf(result))) : null,
+    result
+      ? el("div", { class: "result" }, el("h4", {}, "Result"), el("pre", { tabindex: "0" }, textOf(result)))
+      : null,
   );
 }
 
 function actionsOf(message, node, body, act) {
   const row = el("div", { class: "actions" });
-  if (message.type === "human") row.append(button("Edit", () => editForm(message, node, body, row, act), { class: "quiet" }));
+  if (message.type === "human")
+    row.append(button("Edit", () => editForm(message, node, body, row, act), { class: "quiet" }));
   if (message.type === "ai") row.append(button("Run again", () => act.again(message), { class: "quiet" }));
   return row;
 }
@@ -107,7 +114,12 @@ function editForm(message, node, body, row, act) {
       },
     },
     field,
-    el("div", { class: "actions" }, el("button", { type: "submit", class: "primary" }, "Run again from here"), button("Cancel", close)),
+    el(
+      "div",
+      { class: "actions" },
+      el("button", { type: "submit", class: "primary" }, "Run again from here"),
+      button("Cancel", close),
+    ),
   );
   row.hidden = true;
   if (body.isConnected) body.replaceWith(form);

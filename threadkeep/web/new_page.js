@@ -13,6 +13,12 @@ export function newPage(started) {
     },
     stop: async () => {},
   });
-  const node = el("div", { class: "start" }, el("h1", {}, "New thread"), el("p", { class: "hint" }, "Choose a graph or assistant, and write."), write.node);
+  const node = el(
+    "div",
+    { class: "start" },
+    el("h1", {}, "New thread"),
+    el("p", { class: "hint" }, "Choose a graph or assistant, and write."),
+    write.node,
+  );
   return { node, close: () => {} };
 }

@@ -43,9 +43,20 @@ export function askForKey(refusal) {
         },
         el("h2", { id: "key-title" }, "This server asks who you are"),
         refusal ? el("p", { class: "refusal" }, refusal) : null,
-        el("p", {}, "Paste an API key (", el("code", {}, "python server.py keys new"), " makes one) or a token. It is kept in this tab only."),
+        el(
+          "p",
+          {},
+          "Paste an API key (",
+          el("code", {}, "python server.py keys new"),
+          " makes one) or a token. It is kept in this tab only.",
+        ),
         field,
-        el("div", { class: "actions" }, el("button", { type: "submit", class: "primary" }, "Use this key"), button("Not now", () => finish(false))),
+        el(
+          "div",
+          { class: "actions" },
+          el("button", { type: "submit", class: "primary" }, "Use this key"),
+          button("Not now", () => finish(false)),
+        ),
       ),
     );
     const finish = (answer) => {

@@ -27,6 +27,7 @@ export function planPanel({ session }) {
 function stepNode(step, plan) {
   const needs = step.depends_on ?? [];
   const waits = needs.filter((id) => plan.find((one) => one.id === id)?.status !== "done");
+  const waiting = waits.length && step.status === "pending" ? `; waits for ${waits.join(", ")}` : "";
   return el(
     "li",
     { class: `step ${step.status}`, "data-step": step.id },
@@ -34,9 +35,25 @@ function stepNode(step, plan) {
     el(
       "div",
       {},
-      el("p", {}, el("strong", {}, step.id), " ", step.task, " ", el("span", { class: `badge ${step.status}` }, step.status)),
-      needs.length ? el("p", { class: "hint" }, `needs ${needs.join(", ")}${waits.length && step.status === "pending" ? `; waits for ${waits.join(", ")}` : ""}`) : null,
-      step.tool ? el("p", { class: "hint" }, el("code", {}, step.tool), " ", el("code", {}, JSON.stringify(step.args ?? {}))) : null,
+      el(
+        "p",
+        {},
+        el("strong", {}, step.id),
+        " ",
+        step.task,
+        " ",
+        el("span", { class: `badge ${step.status}` }, step.status),
+      ),
+      needs.length
+        ? el(
+            "p",
+            { class: "hint" },
+            `needs ${needs.join(", ")}${waiting}`,
+          )
+        : null,
+      step.tool
+        ? el("p", { class: "hint" }, el("code", {}, step.tool), " ", el("code", {}, JSON.stringify(step.args ?? {})))
+        : null,
       step.attempts > 1 ? el("p", { class: "hint" }, `${step.attempts} attempts`) : null,
       step.output ? el("pre", { tabindex: "0" }, step.output) : null,
     ),

@@ -2,7 +2,8 @@
 
 export function overlaid(values, news) {
   if (news?.type === "plan" && Array.isArray(news.steps)) return { ...values, plan: news.steps };
-  if (news?.type === "plan_step" && news.step?.id) return { ...values, plan: withSteps(values.plan ?? [], [news.step]) };
+  if (news?.type === "plan_step" && news.step?.id)
+    return { ...values, plan: withSteps(values.plan ?? [], [news.step]) };
   if (news?.type === "thoughts" && Array.isArray(news.thoughts)) {
     const changed = Object.fromEntries(news.thoughts.map((thought) => [thought.id, thought]));
     return { ...values, tree: { ...values.tree, ...changed } };

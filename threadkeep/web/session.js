@@ -36,7 +36,7 @@ export class Session extends EventTarget {
 
   /** What the thread waits for a person to say; empty while a run works. */
   get interrupts() {
-    return this.busy ? [] : this.state?.interrupts ?? [];
+    return this.busy ? [] : (this.state?.interrupts ?? []);
   }
 
   changed() {
@@ -66,7 +66,7 @@ export class Session extends EventTarget {
       get(`/threads/${this.threadId}/state`),
     ]);
     this.thread = thread;
-    this.error = thread.status === "error" ? thread.error?.message ?? "The server does not say why." : null;
+    this.error = thread.status === "error" ? (thread.error?.message ?? "The server does not say why.") : null;
     this.state = state;
     this.values = state.values ?? {};
     this.partials.clear();

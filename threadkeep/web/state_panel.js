@@ -14,10 +14,19 @@ export function statePanel({ session }) {
     const { next = [], created_at: made, metadata = {}, checkpoint_id: id } = session.state ?? {};
     const facts = session.busy
       ? [["Now", "a run is working"]]
-      : [["Checkpoint", id ?? "none yet"], ["Step", metadata?.step ?? "–"], ["Next", next.join(", ") || "nothing"], ["Made", made ? new Date(made).toLocaleString() : "–"]];
+      : [
+          ["Checkpoint", id ?? "none yet"],
+          ["Step", metadata?.step ?? "–"],
+          ["Next", next.join(", ") || "nothing"],
+          ["Made", made ? new Date(made).toLocaleString() : "–"],
+        ];
     node.replaceChildren(
       el("h2", {}, "State"),
-      el("dl", {}, facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))])),
+      el(
+        "dl",
+        {},
+        facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]),
+      ),
       ...Object.entries(session.values).map(([key, value]) => topTree(key, value)),
     );
     reopen(node, open);
@@ -39,5 +48,6 @@ function openPaths(node) {
 }
 
 function reopen(node, open) {
-  for (const one of node.querySelectorAll(":scope > details[data-key]")) one.open = open.get(one.dataset.key) ?? one.open;
+  for (const one of node.querySelectorAll(":scope > details[data-key]"))
+    one.open = open.get(one.dataset.key) ?? one.open;
 }

@@ -20,17 +20,33 @@ export function threadPage(threadId, app) {
   const status = el("p", { class: "status", role: "status" });
   const tabs = el("nav", { class: "tabs", "aria-label": "Views of the thread" });
   const side = el("section", { class: "side" });
-  const log = messageLog({ edit: (message, text) => telling(() => edit(message, text)), again: (message) => telling(() => again(message)) });
+  const log = messageLog({
+    edit: (message, text) => telling(() => edit(message, text)),
+    again: (message) => telling(() => again(message)),
+  });
   const asks = interruptPanel((command) => run(command ? { command } : { input: null }));
   const write = composer({ send, stop: () => session.stop(), chosen: (id) => (assistantId = id) });
   const chat = el("section", { class: "chat", "aria-label": "Chat" }, log.node, asks.node, status, write.node);
-  const node = el("div", { class: "thread" }, el("a", { class: "back", href: "#/" }, "All threads"), head(), tabs, el("div", { class: "columns" }, chat, side));
+  const node = el(
+    "div",
+    { class: "thread" },
+    el("a", { class: "back", href: "#/" }, "All threads"),
+    head(),
+    tabs,
+    el("div", { class: "columns" }, chat, side),
+  );
   let panel = null;
   let shown = "chat";
   let assistantId = null;
 
   function head() {
-    const actions = el("div", { class: "actions" }, button("Rename", rename), button("Copy", () => telling(copy)), button("Delete", remove, { class: "danger" }));
+    const actions = el(
+      "div",
+      { class: "actions" },
+      button("Rename", rename),
+      button("Copy", () => telling(copy)),
+      button("Delete", remove, { class: "danger" }),
+    );
     return el("header", { class: "thread-head" }, title, badge, actions);
   }
 
@@ -40,14 +56,20 @@ export function threadPage(threadId, app) {
       if (title.textContent !== name && !title.querySelector("input")) title.textContent = name;
       document.title = `${name} · Threadkeep`;
     }
-    const state = session.busy ? "busy" : session.thread?.status ?? "";
+    const state = session.busy ? "busy" : (session.thread?.status ?? "");
     badge.textContent = state;
     badge.className = `badge ${state}`;
     log.update(session.messages, session.busy);
     asks.update(session.interrupts, session.busy ? [] : stoppedBefore());
     assistantId ??= session.thread?.metadata?.assistant_id ?? null;
     write.update({ busy: session.busy, assistantId });
-    const words = !session.connected ? "The connection is cut. Trying again …" : session.busy ? "Working …" : session.error ? `The run failed: ${session.error}` : "";
+    const words = !session.connected
+      ? "The connection is cut. Trying again …"
+      : session.busy
+        ? "Working …"
+        : session.error
+          ? `The run failed: ${session.error}`
+          : "";
     if (status.textContent !== words) status.textContent = words;
     status.classList.toggle("failed", Boolean(session.error) && !session.busy);
     drawTabs();
@@ -55,7 +77,7 @@ export function threadPage(threadId, app) {
   });
 
   function stoppedBefore() {
-    return session.thread?.status === "interrupted" && !session.interrupts.length ? session.state?.next ?? [] : [];
+    return session.thread?.status === "interrupted" && !session.interrupts.length ? (session.state?.next ?? []) : [];
   }
 
   function drawTabs() {
@@ -63,7 +85,8 @@ export function threadPage(threadId, app) {
     const signature = JSON.stringify([names, shown]);
     if (tabs.dataset.shown === signature) return;
     tabs.dataset.shown = signature;
-    const link = (name, words) => el("a", { href: `#/t/${threadId}/${name}`, "aria-current": name === shown ? "page" : null }, words);
+    const link = (name, words) =>
+      el("a", { href: `#/t/${threadId}/${name}`, "aria-current": name === shown ? "page" : null }, words);
     tabs.replaceChildren(link("chat", "Chat"), ...names.map((name) => link(name, PANELS[name].title)));
   }
 
@@ -71,7 +94,12 @@ export function threadPage(threadId, app) {
     shown = PANELS[name] ? name : "chat";
     node.dataset.panel = shown;
     panel?.close?.();
-    panel = panelOf(shown, { session, run, sendFrom: (id) => write.sendFrom(id), assistantId: () => assistantId ?? write.assistantId });
+    panel = panelOf(shown, {
+      session,
+      run,
+      sendFrom: (id) => write.sendFrom(id),
+      assistantId: () => assistantId ?? write.assistantId,
+    });
     side.replaceChildren(...(panel ? [panel.node] : []));
     draw();
   }
@@ -112,7 +140,9 @@ export function threadPage(threadId, app) {
   async function copy() {
     const made = await post(`/threads/${threadId}/copy`);
     if (session.thread?.metadata?.title) {
-      await request("PATCH", `/threads/${made.thread_id}`, { metadata: { title: `${session.thread.metadata.title} (copy)` } });
+      await request("PATCH", `/threads/${made.thread_id}`, {
+        metadata: { title: `${session.thread.metadata.title} (copy)` },
+      });
     }
     app.threadsChanged();
     location.hash = `#/t/${made.thread_id}`;
@@ -130,5 +160,12 @@ export function threadPage(threadId, app) {
   session.addEventListener("change", draw);
   session.addEventListener("ended", () => app.threadsChanged());
   const opened = session.open().catch((error) => notify(`The thread cannot be opened: ${error.message}`));
-  return { node, show, noticed: (thread) => session.noticed(thread).catch(() => {}), close: () => (session.close(), panel?.close?.()), opened, start: (assistant, input) => (assistantId = assistant, run({ input })) };
+  return {
+    node,
+    show,
+    noticed: (thread) => session.noticed(thread).catch(() => {}),
+    close: () => (session.close(), panel?.close?.()),
+    opened,
+    start: (assistant, input) => ((assistantId = assistant), run({ input })),
+  };
 }

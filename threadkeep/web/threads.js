@@ -26,7 +26,12 @@ export class ThreadList {
   constructor(node, looked) {
     this.looked = looked;
     this.texts = new Map(); // thread id -> {at, extracted}: read anew only when the thread has moved on
-    this.search = el("input", { type: "search", placeholder: "Search", "aria-label": "Search threads", on: { input: () => this.draw() } });
+    this.search = el("input", {
+      type: "search",
+      placeholder: "Search",
+      "aria-label": "Search threads",
+      on: { input: () => this.draw() },
+    });
     const options = [el("option", { value: "" }, "any status"), ...STATUSES.map((status) => el("option", {}, status))];
     this.status = el("select", { "aria-label": "Status", on: { change: () => this.load() } }, options);
     this.items = el("ul", { class: "threads" });
@@ -70,15 +75,20 @@ export class ThreadList {
     const stale = found.filter((thread) => this.texts.get(thread.thread_id)?.at !== thread.updated_at);
     if (!stale.length) return;
     const ids = stale.map((thread) => thread.thread_id);
-    const read = await post("/threads/search", { ids, limit: ids.length, select: ["thread_id", "updated_at"], extract: EXTRACT });
+    const read = await post("/threads/search", {
+      ids,
+      limit: ids.length,
+      select: ["thread_id", "updated_at"],
+      extract: EXTRACT,
+    });
     for (const { thread_id: id, updated_at: at, extracted } of read) this.texts.set(id, { at, extracted });
   }
 
   draw() {
     const words = this.search.value.trim().toLowerCase();
     const found = this.threads.filter((thread) => {
-      const text = `${titleOf(thread)} ${plain(thread.extracted?.last)} ${thread.thread_id} ${thread.metadata?.graph_id ?? ""}`;
-      return text.toLowerCase().includes(words);
+      const texts = [titleOf(thread), plain(thread.extracted?.last), thread.thread_id, thread.metadata?.graph_id ?? ""];
+      return texts.join(" ").toLowerCase().includes(words);
     });
     const signature = JSON.stringify([found, this.current, Math.floor(Date.now() / 30_000)]);
     if (signature !== this.signature) this.items.replaceChildren(...found.map((thread) => this.item(thread)));
@@ -99,7 +109,15 @@ export class ThreadList {
         "a",
         { href: `#/t/${thread.thread_id}`, "aria-current": current ? "page" : null },
         el("span", { class: "title" }, titleOf(thread)),
-        el("span", { class: "about" }, el("span", { class: `badge ${thread.status}` }, thread.status), " ", thread.metadata?.graph_id ?? "", " · ", timeAgo(thread.updated_at)),
+        el(
+          "span",
+          { class: "about" },
+          el("span", { class: `badge ${thread.status}` }, thread.status),
+          " ",
+          thread.metadata?.graph_id ?? "",
+          " · ",
+          timeAgo(thread.updated_at),
+        ),
       ),
     );
   }

@@ -14,7 +14,8 @@ export async function branchBefore(threadId, messageId) {
     for (const state of page) {
       const has = (state.values?.messages ?? []).some((message) => message.id === messageId);
       if (has) first = state;
-      else if (first && state.checkpoint_id === first.parent_checkpoint_id) return { checkpoint_id: state.checkpoint_id };
+      else if (first && state.checkpoint_id === first.parent_checkpoint_id)
+        return { checkpoint_id: state.checkpoint_id };
     }
     if (page.length < PAGE) break;
     before = page.at(-1).checkpoint_id;

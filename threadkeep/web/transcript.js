@@ -47,12 +47,14 @@ function argsOf(text) {
 export function textOf(message) {
   const content = message.content ?? "";
   if (typeof content === "string") return content;
-  return content.map((block) => (typeof block === "string" ? block : block.text ?? "")).join("");
+  return content.map((block) => (typeof block === "string" ? block : (block.text ?? ""))).join("");
 }
 
 /** The blocks of a message that are no text: images, files and whatever providers add. */
 export function otherBlocks(message) {
-  return Array.isArray(message.content) ? message.content.filter((block) => block?.text === undefined && typeof block === "object") : [];
+  return Array.isArray(message.content)
+    ? message.content.filter((block) => block?.text === undefined && typeof block === "object")
+    : [];
 }
 
 /** What is shown: the state's messages, then those that grow and are not in it yet. */
