@@ -218,7 +218,7 @@ def reloaded_app() -> FastAPI:
     return create_app(read_settings())
 
 
-async def reindex_items(folder: Path) -> int:
+async def reindex_items(folder: Path, tell: commands.Tell) -> int:
     """Embed the store's items as this start's `langgraph.json` says."""
     config = load_config(read_settings().config_path)
     config.apply_environment()
@@ -226,7 +226,7 @@ async def reindex_items(folder: Path) -> int:
     index = index_of(config)
     if index is None:
         raise StartupError("langgraph.json has no store.index, so there is nothing to embed with.")
-    return await reindex(folder, index)
+    return await reindex(folder, index, tell=tell)
 
 
 def project_graphs(config: Config) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -63,12 +63,17 @@ class _Verbatim:
 
 
 async def import_stock(
-    data_dir: Path | None = None, source: Path | None = None, *, serde: SerializerProtocol | None = None
+    data_dir: Path | None = None,
+    source: Path | None = None,
+    *,
+    serde: SerializerProtocol | None = None,
+    tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Imported:
     """Copy all threads of a stock saver's file (by default the one in the data folder) into ours.
 
     Both must be closed: FileInUseError otherwise. `serde` is needed only for values that are not plain msgpack, such
-    as encrypted ones. Raises FileNotFoundError if there is no such file.
+    as encrypted ones. `tell` hears of each thread, from a worker thread. Raises FileNotFoundError if there is no such
+    file.
     """
     folder = resolve_data_dir(data_dir)
     stock = source or folder / STOCK_SAVER_FILE
@@ -77,7 +82,7 @@ async def import_stock(
     verbatim = _Verbatim(serde or JsonPlusSerializer(allowed_msgpack_modules=None))
     with owned_file(stock):
         async with open_file(folder / OUR_FILE) as file:
-            imported = await asyncio.to_thread(_import_all, file, stock, verbatim)
+            imported = await asyncio.to_thread(_import_all, file, stock, verbatim, tell)
             await file.journal.flush()
     if stock.parent == folder:
         _marker(folder).touch(mode=0o600)
@@ -96,12 +101,16 @@ def _marker(folder: Path) -> Path:
     return folder / (STOCK_SAVER_FILE + ".imported")
 
 
-def _import_all(file: CheckpointFile, stock: Path, serde: SerializerProtocol) -> Imported:
+def _import_all(
+    file: CheckpointFile, stock: Path, serde: SerializerProtocol, tell: Callable[[int, int], None]
+) -> Imported:
     imported = Imported()
     known = {thread_id for _, thread_id, _ in file.attempt_here(file.reader.namespaces)}
     removal.delete_threads(file, [thread_id for thread_id in known if thread_id.startswith(_UNFINISHED)])
     with closing(sqlite3.connect(stock)) as connection:
-        for (thread_id,) in connection.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall():
+        thread_ids = connection.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall()
+        for done, (thread_id,) in enumerate(thread_ids):
+            tell(done, len(thread_ids))
             if thread_id in known:
                 imported.skipped += 1
                 continue

@@ -17,16 +17,19 @@ from threadkeep import doctor, upkeep
 from threadkeep.clock import SystemClock, timestamp
 from threadkeep.errors import ThreadkeepError
 from threadkeep.key_commands import add_keys_parser, keys
+from threadkeep.progress import Progress
 from threadkeep.storage.folder import hold_folder
 
 NAMES = ("doctor", "check", "backup", "restore", "prune", "import", "reindex", "keys")
 
 _EXIT_CODES = "Exit code: 0 done and well, 1 a problem was found, 2 it could not be done."
 
-ImportStock = Callable[[Path, Path | None], Coroutine[Any, Any, Any]]
+Tell = Callable[[int, int], None]
+"""Hears how much of long work is done, and of how much."""
+ImportStock = Callable[..., Coroutine[Any, Any, Any]]
 """From a data folder and a file of the stock saver (None: the one in the folder) to what was imported."""
 
-Reindex = Callable[[Path], Coroutine[Any, Any, int]]
+Reindex = Callable[[Path, Tell], Coroutine[Any, Any, int]]
 """From a data folder to how many of its store items were embedded anew."""
 
 
@@ -54,7 +57,8 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
             now = timestamp(SystemClock().now())
             upkeep.prune(folder, older_than_days=parsed.older_than_days, now=now, say=_say)
         case "import":
-            imported = asyncio.run(import_stock(folder, parsed.file))
+            with Progress("Importing threads") as progress:
+                imported = asyncio.run(import_stock(folder, parsed.file, tell=progress.at))
             _say(
                 f"{imported.threads} threads with {imported.checkpoints} checkpoints imported; "
                 f"{imported.skipped} were there already."
@@ -64,7 +68,9 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
         case "reindex":
             upkeep.database_files(folder)
             with hold_folder(folder):
-                _say(f"{asyncio.run(reindex(folder))} store items were embedded anew.")
+                with Progress("Embedding store items") as progress:
+                    embedded = asyncio.run(reindex(folder, progress.at))
+                _say(f"{embedded} store items were embedded anew.")
         case "keys":
             keys(parsed, SystemClock(), _say)
     return 0

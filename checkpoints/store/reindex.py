@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,13 @@ from checkpoints.store.values import decode
 _ITEMS_AT_A_TIME = 100
 
 
-async def reindex(data_dir: Path | None, index: IndexConfig) -> int:
+async def reindex(
+    data_dir: Path | None, index: IndexConfig, *, tell: Callable[[int, int], None] = lambda done, of: None
+) -> int:
     """How many items were embedded. Nobody else has the file open; one that is cut off can be started again.
 
     Fields that a put named for its item are the ones that are embedded again; an item put with `index=False` has none.
+    `tell` hears how far it has come.
     """
     made = Index(index)
     with owned_file(resolve_data_dir(data_dir) / OUR_FILE) as path:
@@ -39,6 +42,7 @@ async def reindex(data_dir: Path | None, index: IndexConfig) -> int:
         meant = await asyncio.to_thread(run_alone, path, begin)
         embedded = 0
         for start in range(0, len(meant), _ITEMS_AT_A_TIME):
+            tell(start, len(meant))
             embedded += await _embed_page(path, made, meant[start : start + _ITEMS_AT_A_TIME])
     return embedded
 
