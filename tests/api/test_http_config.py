@@ -74,7 +74,7 @@ def test_what_breaks_in_a_custom_route_tells_nothing_of_the_inside(http: httpx.C
     broken = http.get("/api/broken")
     assert broken.status_code == 500
     assert "secret" not in broken.text
-    assert "a secret of somebody's code" in web.log  # for the operator
+    wait_until(lambda: "a secret of somebody's code" in web.log, what="the line that tells the operator")
     assert http.get("/api/mine/ada").status_code == 200
 
 
