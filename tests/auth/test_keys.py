@@ -84,6 +84,7 @@ def test_the_graph_is_told_who_asks_and_nobody_can_pretend_to_be_another(people:
     assert whoami(people.ada) == expected
     forged = {"langgraph_auth_user_id": "bob", "langgraph_auth_user": {"identity": "bob"}, "user_id": "bob"}
     assert whoami(people.ada, config={"configurable": forged}) == expected
+    assert whoami(people.ada, context=forged) == expected
     assert whoami(people.ada, metadata={"owner": "bob", "user_id": "bob"}) == expected
 
 

@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from threadkeep.api.actions import Access, Action, Rule, is_open
 from threadkeep.api.admission import Admission
-from threadkeep.api.errors import status_of, told
+from threadkeep.api.errors import answer_to, status_of
 from threadkeep.api.refusals import note_refusal
 from threadkeep.auth.gate import Gate
 from threadkeep.callers import ADMIN, EVERYONE, Caller
 from threadkeep.engine import Engine
-from threadkeep.errors import ForbiddenError, LimitedError, ThreadkeepError, UnauthorizedError, UnavailableError
+from threadkeep.errors import ForbiddenError, ThreadkeepError, UnauthorizedError
 
 CALLER = "threadkeep.caller"
 COUNTED = "threadkeep.counted"
@@ -71,10 +71,7 @@ async def _refuse(error: ThreadkeepError, scope: Scope, receive: Receive, send: 
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 4401, "reason": str(error)[:120]})
         return
-    headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
-    if isinstance(error, UnavailableError | LimitedError):
-        headers["retry-after"] = str(error.retry_after_seconds)
-    await told(scope, str(error), status_of(error), headers)(scope, receive, send)
+    await answer_to(error, scope)(scope, receive, send)
 
 
 def gate_of(scope: Scope) -> Gate:

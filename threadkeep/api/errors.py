@@ -71,10 +71,15 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, ThreadkeepError)
-    headers = {}
+    return answer_to(error, request.scope)
+
+
+def answer_to(error: ThreadkeepError, scope: Scope) -> Response:
+    """One of our errors as the answer to this request, with the headers that its status asks for."""
+    headers = {"www-authenticate": "Bearer"} if isinstance(error, UnauthorizedError) else {}
     if isinstance(error, UnavailableError | LimitedError):
         headers["retry-after"] = str(error.retry_after_seconds)
-    return told(request.scope, str(error), status_of(error), headers)
+    return told(scope, str(error), status_of(error), headers)
 
 
 def told(scope: Scope, detail: Any, status: int, headers: dict[str, str]) -> Response:

@@ -25,9 +25,9 @@ class Route(APIRoute):
     """A route whose endpoint is called for those who may, with what it asks for as `EngineOf` and `CallerOf`."""
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        rules = [rule_of(method, path) for method in options.get("methods") or ["GET"]]
+        [rule] = {rule_of(method, path) for method in options.get("methods") or ["GET"]}
         # Clients send bodies with odd content types or none; the origin guard stands where this check would.
-        super().__init__(path, _guarded(endpoint, rules[0]), **{**options, "strict_content_type": False})
+        super().__init__(path, _guarded(endpoint, rule), **{**options, "strict_content_type": False})
 
 
 def add_resources(app: FastAPI, routers: Iterable[APIRouter]) -> None:

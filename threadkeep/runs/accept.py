@@ -302,8 +302,8 @@ def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) ->
         names = [key for key in given["configurable"] if key not in (*_CHECKPOINT_KEYS, "thread_id")]
         if names:
             raise BadRequestError("Give either context or config.configurable, not both.")
-    configurable = {key: value for key, value in configurable.items() if not key.startswith(_SERVERS_OWN)}
     configurable.update(request.context or {})
+    configurable = {key: value for key, value in configurable.items() if not key.startswith(_SERVERS_OWN)}
     configurable.update({key: value for key, value in request.checkpoint.items() if key in _CHECKPOINT_KEYS and value})
     configurable.update(caller.configurable)
     if request.cron_id is not None:
