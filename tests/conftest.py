@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.postgres import fresh_database
 from tests.processes import LOOKALIKE_PROJECT, TRIAL_PROJECT, ServerProcess, running_server
 
 
@@ -59,3 +60,10 @@ def lookalike_http(lookalike: ServerProcess) -> Iterator[httpx.Client]:
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture
+def postgres_uri() -> Iterator[str]:
+    """An empty PostgreSQL database of the test's own; see `tests/postgres.py` for where the server is."""
+    with fresh_database() as uri:
+        yield uri
