@@ -41,10 +41,11 @@ from threadkeep.settings import Settings
 from threadkeep.storage.api_keys import ApiKeys
 from threadkeep.storage.assistants import Assistants
 from threadkeep.storage.crons import Crons
-from threadkeep.storage.database import Database, open_database
+from threadkeep.storage.database import Database
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.intents import Intents
 from threadkeep.storage.outbox import Outbox
+from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.storage.threads import Threads
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.event_store import EventStore
@@ -118,7 +119,7 @@ async def open_engine(
     async with AsyncExitStack() as stack:
         held = stack.enter_context(hold_folder(settings.data_dir))
         folder = held.path
-        database = await stack.enter_async_context(open_database(folder / "server.db"))
+        database = await stack.enter_async_context(open_sqlite(folder / "server.db"))
         saver = await open_saver_of(config, folder, open_saver, stack)
         store = await open_store_of(config, folder, open_store, stack, clock)
         engine = _wired(settings, config, graphs, database, saver, store, clock, model)
@@ -260,7 +261,7 @@ async def _look_for_damage(engine: Engine) -> None:
     """After a crash, in the background: a damaged file makes the server unready and says so, nothing is deleted."""
     problems = await engine.database.quick_check()
     if problems:
-        engine.damage = f"{engine.database.path} is damaged ({problems[0]}). Stop the server and restore a backup."
+        engine.damage = f"{engine.database.name} is damaged ({problems[0]}). Stop the server and restore a backup."
         log.error("database_damaged", problems=problems)
 
 

@@ -16,6 +16,7 @@ from threadkeep.errors import UnavailableError
 from threadkeep.storage.api_keys import ApiKey, all_keys, make_key, revoke_key
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.migrations import migrate, migration_scripts
+from threadkeep.storage.sqlite import SqliteConnection
 
 Say = Callable[[str], None]
 
@@ -72,11 +73,11 @@ def _line(key: ApiKey) -> str:
 
 
 @contextmanager
-def _connection(folder: Path) -> Iterator[apsw.Connection]:
+def _connection(folder: Path) -> Iterator[SqliteConnection]:
     path = folder / "server.db"
     try:
         _bring_up_to_date(folder, path)
-        connection = apsw.Connection(str(path))
+        connection = SqliteConnection(str(path))
         connection.set_busy_timeout(_WAIT_MILLISECONDS)
         connection.execute("PRAGMA synchronous=FULL")
         try:

@@ -21,6 +21,7 @@ from threadkeep.errors import CorruptError, StartupError, ThreadkeepError
 from threadkeep.progress import Progress
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.migrations import migrate
+from threadkeep.storage.sqlite import SqliteConnection
 from threadkeep.storage.threads import Thread, find_thread, insert_thread
 
 Say = Callable[[str], None]
@@ -171,10 +172,10 @@ class _opened:  # noqa: N801 - a context manager that reads like a function
 
     def __init__(self, path: Path, *, write: bool = False) -> None:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if write else apsw.SQLITE_OPEN_READONLY
-        self._connection = apsw.Connection(str(path), flags=flags)
+        self._connection = SqliteConnection(str(path), flags=flags)
         self._connection.set_busy_timeout(_BUSY_MILLISECONDS)
 
-    def __enter__(self) -> apsw.Connection:
+    def __enter__(self) -> SqliteConnection:
         return self._connection
 
     def __exit__(self, *_: object) -> None:

@@ -13,8 +13,9 @@ from threadkeep.callers import EVERYONE, Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending
-from threadkeep.storage.database import Database, open_database
+from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intents
+from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.storage.threads import Threads
 
 SUCCESS = Ending("success", "idle")
@@ -22,7 +23,7 @@ SUCCESS = Ending("success", "idle")
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_database(tmp_path / "server.db") as opened:
+    async with open_sqlite(tmp_path / "server.db") as opened:
         yield opened
 
 
@@ -107,7 +108,7 @@ async def test_a_decision_to_cancel_wins_over_a_success_that_comes_at_the_same_m
     settled = await queue.finish(run, SUCCESS, now=NOW)
     assert settled is not None
     assert settled.rolled_back
-    assert [intent.kind for intent in Intents(database).open_ones("t")] == ["delete_run"]
+    assert [intent.kind for intent in await Intents(database).open_ones("t")] == ["delete_run"]
     with pytest.raises(NotFoundError):
         await queue.get(run.run_id, EVERYONE)
 
@@ -210,10 +211,10 @@ async def test_a_clock_that_jumps_back_changes_no_order(queue: RunQueue) -> None
 
 async def test_a_place_in_the_order_is_never_given_again(queue: RunQueue) -> None:
     first, second = [(await enqueue(queue, "t")).run for _ in range(2)]
-    place = queue.sequence(second.run_id)
+    place = await queue.sequence(second.run_id)
     for run in (second, first):
         await queue.delete(run, now=NOW)
-    assert queue.newest_sequence() == place
+    assert await queue.newest_sequence() == place
     third = (await enqueue(queue, "t")).run
     assert place is not None
-    assert queue.sequence(third.run_id) == place + 1 == queue.newest_sequence()
+    assert await queue.sequence(third.run_id) == place + 1 == await queue.newest_sequence()

@@ -9,8 +9,9 @@ import apsw
 import pytest
 
 from threadkeep.errors import ConflictError, CorruptError, StartupError, StorageFullError, UnavailableError
-from threadkeep.storage.database import Database, open_database
+from threadkeep.storage.database import Database
 from threadkeep.storage.migrations import migration_scripts
+from threadkeep.storage.sqlite import open_sqlite
 
 
 def insert(key: str):  # type: ignore[no-untyped-def]
@@ -21,16 +22,16 @@ def insert(key: str):  # type: ignore[no-untyped-def]
     return work
 
 
-def keys(database: Database) -> list[str]:
-    return [row[0] for row in database.read("SELECT thread_id FROM intents ORDER BY intent_id")]
+async def keys(database: Database) -> list[str]:
+    return [row[0] for row in await database.read("SELECT thread_id FROM intents ORDER BY intent_id")]
 
 
 async def test_writes_of_one_tick_share_one_commit(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "server.db") as database:
+    async with open_sqlite(tmp_path / "server.db") as database:
         commits: list[int] = []
         database._connection.set_commit_hook(lambda: bool(commits.append(1)))
         await asyncio.gather(*(database.write(insert(str(number))) for number in range(20)))
-        assert keys(database) == [str(number) for number in range(20)]
+        assert await keys(database) == [str(number) for number in range(20)]
         assert len(commits) == 1
 
 
@@ -39,7 +40,7 @@ async def test_a_refused_write_undoes_itself_and_leaves_its_neighbours(tmp_path:
         insert("half done")(connection)
         raise ConflictError("no")
 
-    async with open_database(tmp_path / "server.db") as database:
+    async with open_sqlite(tmp_path / "server.db") as database:
         first, second, third = await asyncio.gather(
             database.write(insert("before")),
             database.write(refused),
@@ -48,24 +49,24 @@ async def test_a_refused_write_undoes_itself_and_leaves_its_neighbours(tmp_path:
         )
         assert (first, third) == ("before", "after")
         assert isinstance(second, ConflictError)
-        assert keys(database) == ["before", "after"]
+        assert await keys(database) == ["before", "after"]
 
 
 async def test_a_write_whose_caller_was_cancelled_is_still_whole(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "server.db") as database:
+    async with open_sqlite(tmp_path / "server.db") as database:
         writing = asyncio.create_task(database.write(insert("kept")))
         await asyncio.sleep(0)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
         await database.write(insert("next"))
-        assert keys(database) == ["kept", "next"]
+        assert await keys(database) == ["kept", "next"]
 
 
 async def test_an_unforeseen_error_fails_every_write_of_its_tick_and_none_later(tmp_path: Path) -> None:
     def broken(connection: apsw.Connection) -> None:
         raise ZeroDivisionError
 
-    async with open_database(tmp_path / "server.db") as database:
+    async with open_sqlite(tmp_path / "server.db") as database:
         unhandled: list[BaseException] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: unhandled.append(context["exception"]))
         results = await asyncio.gather(
@@ -74,26 +75,26 @@ async def test_an_unforeseen_error_fails_every_write_of_its_tick_and_none_later(
         assert [type(result) for result in results] == [UnavailableError, UnavailableError]
         assert isinstance(unhandled[0], ZeroDivisionError)
         await database.write(insert("fine"))
-        assert keys(database) == ["fine"]
+        assert await keys(database) == ["fine"]
 
 
 async def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
-    async with open_database(tmp_path / "server.db") as database:
-        pages = database.read("PRAGMA page_count")[0][0]
-        database.read(f"PRAGMA max_page_count={pages + 3}")
+    async with open_sqlite(tmp_path / "server.db") as database:
+        pages = (await database.read("PRAGMA page_count"))[0][0]
+        await database.read(f"PRAGMA max_page_count={pages + 3}")
         await database.write(insert("before the disk was full"))
-        stored = len(keys(database))
+        stored = len(await keys(database))
         with pytest.raises(StorageFullError):
             await database.write(insert("x" * 100_000))
-        assert len(keys(database)) == stored
-        database.read("PRAGMA max_page_count=1000000")
+        assert len(await keys(database)) == stored
+        await database.read("PRAGMA max_page_count=1000000")
         await database.write(insert("there is room again"))
-        assert keys(database)[-1] == "there is room again"
+        assert (await keys(database))[-1] == "there is room again"
 
 
 async def test_a_file_taken_away_under_the_server_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "server.db"
-    async with open_database(path) as database:
+    async with open_sqlite(path) as database:
         await database.check_writable()
         path.rename(tmp_path / "elsewhere.db")
         with pytest.raises(UnavailableError, match="removed or replaced"):
@@ -104,28 +105,28 @@ async def test_a_damaged_file_is_refused_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / "server.db"
     path.write_bytes(b"this is not a database, and long enough to be looked at" * 100)
     with pytest.raises(CorruptError, match=str(path)):
-        async with open_database(path):
+        async with open_sqlite(path):
             pass
     assert path.read_bytes().startswith(b"this is not")
 
 
 async def test_a_newer_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "server.db"
-    async with open_database(path):
+    async with open_sqlite(path):
         pass
     connection = apsw.Connection(str(path))
     connection.pragma("user_version", len(migration_scripts()) + 1)
     connection.close()
     with pytest.raises(StartupError, match="newer Threadkeep"):
-        async with open_database(path):
+        async with open_sqlite(path):
             pass
 
 
 async def test_the_log_is_moved_into_the_file_while_writing_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "server.db"
-    async with open_database(path) as database, asyncio.timeout(60):
+    async with open_sqlite(path) as database, asyncio.timeout(60):
         written = 0
         while path.stat().st_size < 5_000_000:
             await asyncio.gather(*(database.write(insert(f"{written} {'x' * 4000}")) for _ in range(50)))
             written += 50
-        assert len(keys(database)) == written
+        assert len(await keys(database)) == written

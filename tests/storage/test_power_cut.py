@@ -14,7 +14,7 @@ from threadkeep.callers import EVERYONE
 from threadkeep.errors import NotFoundError, ThreadkeepError
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending
-from threadkeep.storage.database import Disk, open_database
+from threadkeep.storage.sqlite import Disk, open_sqlite
 from threadkeep.streams.event_store import EventStore, StoredEvent
 from threadkeep.streams.live import Event
 
@@ -29,7 +29,7 @@ async def test_nothing_a_client_was_told_is_missing_after_a_power_cut(tmp_path: 
     shown: dict[str, int] = {}
     try:
         path = tmp_path / "server.db"
-        async with open_database(path, Disk(disk.name, lambda _: disk.sync("server.db-wal"))) as database:
+        async with open_sqlite(path, Disk(disk.name, lambda _: disk.sync("server.db-wal"))) as database:
             queue, events = RunQueue(database), EventStore(database)
             for number in range(CUTS):
                 run = (await enqueue(queue, f"t{number}")).run
@@ -51,8 +51,8 @@ async def test_nothing_a_client_was_told_is_missing_after_a_power_cut(tmp_path: 
 
 
 async def check(path: Path, told: dict[str, str], shown: dict[str, int]) -> None:
-    async with open_database(path) as database:
-        assert database.read("PRAGMA integrity_check") == [("ok",)]
+    async with open_sqlite(path) as database:
+        assert await database.read("PRAGMA integrity_check") == [("ok",)]
         queue, events = RunQueue(database), EventStore(database)
         await queue.rescue(now=NOW)
         for run_id, status in told.items():
@@ -63,7 +63,9 @@ async def check(path: Path, told: dict[str, str], shown: dict[str, int]) -> None
             # Of a run that was not told to have ended, anything later may be stored too, but never less.
             assert stored.status == status or status == "pending"
         for run_id, last_id in shown.items():
-            assert [item.event.event_id for item in events.page(run_id, 0)][:last_id] == list(range(1, last_id + 1))
+            assert [item.event.event_id for item in await events.page(run_id, 0)][:last_id] == list(
+                range(1, last_id + 1)
+            )
 
 
 class Failing(apsw.VFS):
@@ -109,7 +111,7 @@ async def test_whichever_disk_access_fails_a_second_try_makes_it_whole(tmp_path:
         failures = 0
         for number in range(1, 30):
             path = tmp_path / f"{number}.db"
-            async with open_database(path, Disk(disk.name)) as database:
+            async with open_sqlite(path, Disk(disk.name)) as database:
                 queue = RunQueue(database)
                 disk.error, disk.left = error, number
                 try:
@@ -120,7 +122,7 @@ async def test_whichever_disk_access_fails_a_second_try_makes_it_whole(tmp_path:
                 await life_of_a_run(queue, f"t{number}")
                 [run] = await queue.list_runs(f"t{number}", EVERYONE)
                 assert run.status == "success"
-                assert database.read("PRAGMA integrity_check") == [("ok",)]
+                assert await database.read("PRAGMA integrity_check") == [("ok",)]
         assert failures >= 5
     finally:
         disk.unregister()

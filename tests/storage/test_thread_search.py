@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from threadkeep.callers import EVERYONE, Caller
-from threadkeep.storage.database import open_database
 from threadkeep.storage.metadata import contains
+from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.storage.threads import Thread, ThreadQuery, Threads, insert_thread
 
 MANY = [
@@ -56,7 +56,7 @@ def matching(query: ThreadQuery, caller: Caller) -> list[str]:
 async def test_common_and_rare_metadata_find_the_same_threads_as_looking_at_each(
     tmp_path: Path, metadata: dict[str, Any] | None, status: Any, caller: Caller
 ) -> None:
-    async with open_database(tmp_path / "server.db") as database:
+    async with open_sqlite(tmp_path / "server.db") as database:
 
         def store(connection: Any) -> None:
             for thread in MANY:

@@ -13,7 +13,8 @@ from threadkeep import json
 from threadkeep.clock import SystemClock
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending, Run, RunKwargs
-from threadkeep.storage.database import Database, open_database
+from threadkeep.storage.database import Database
+from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.streams.event_log import EventLog, LastEventIdError, parse_last_event_id
 from threadkeep.streams.event_store import EventStore
 from threadkeep.streams.live import END, Event, GapError, RunStream
@@ -25,7 +26,7 @@ async def rebuild(run_id: str, checkpoint_id: str) -> bytes:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_database(tmp_path / "server.db") as opened:
+    async with open_sqlite(tmp_path / "server.db") as opened:
         yield opened
 
 
@@ -54,7 +55,7 @@ async def read_all(batches: AsyncIterator[list[Event]]) -> list[tuple[int, str, 
 
 async def test_a_reader_from_the_start_gets_every_event_and_the_end(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
     for number in range(5):
         log.append(stream, "values", number, attempt=1)
@@ -65,22 +66,22 @@ async def test_a_reader_from_the_start_gets_every_event_and_the_end(database: Da
 
 async def test_an_event_of_a_resumable_run_is_stored_before_it_is_shown(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     batches = log.subscribe(stream, 0)
     log.append(stream, "values", 1, attempt=1)
     assert stream.last_id == 0
     shown = await anext(batches)
-    assert [stored.event for stored in log.store.page(run.run_id, 0)] == shown
+    assert [stored.event for stored in await log.store.page(run.run_id, 0)] == shown
     await batches.aclose()  # type: ignore[attr-defined]
 
 
 async def test_ids_go_on_where_they_stopped_after_a_restart(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     log.append(stream, "values", "before", attempt=1)
     await log.flush(stream)
     log = log_on(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
     log.append(stream, "values", "after", attempt=2)
     await end(database, log, stream, run)
@@ -89,7 +90,7 @@ async def test_ids_go_on_where_they_stopped_after_a_restart(database: Database) 
 
 async def test_a_reader_comes_back_after_any_event_and_misses_nothing(database: Database) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     for number in range(40):
         log.append(stream, "values", "x" * number, attempt=1)
     await end(database, log, stream, run)
@@ -103,7 +104,7 @@ async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_told_that_it_miss
     database: Database,
 ) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database, resumable=False)
-    stream = log.open(run.run_id, resumable=False)
+    stream = await log.open(run.run_id, resumable=False)
     batches = log.subscribe(stream, 0)
     for _ in range(10):
         log.append(stream, "values", "x" * 20, attempt=1)
@@ -113,7 +114,7 @@ async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_told_that_it_miss
 
 async def test_a_slow_reader_of_a_resumable_run_reads_from_the_disk_instead(database: Database) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     batches = log.subscribe(stream, 0)
     for number in range(10):
         log.append(stream, "values", f"{number}" * 20, attempt=1)
@@ -123,17 +124,17 @@ async def test_a_slow_reader_of_a_resumable_run_reads_from_the_disk_instead(data
 
 async def test_what_nobody_reads_is_not_kept(database: Database) -> None:
     log, run = log_on(database), await running(database, resumable=False)
-    stream = log.open(run.run_id, resumable=False)
+    stream = await log.open(run.run_id, resumable=False)
     log.append(stream, "values", 1, attempt=1)
     assert stream.last_id == 0
 
 
 async def test_a_values_frame_is_stored_as_its_checkpoint_and_rebuilt_when_it_is_read(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     log.append(stream, "values", {"long": "x" * 10_000}, attempt=1, checkpoint_id="c1")
     await end(database, log, stream, run)
-    assert database.read("SELECT max(length(data)) FROM events")[0][0] < 100
+    assert (await database.read("SELECT max(length(data)) FROM events"))[0][0] < 100
     events = await read_all(log.replay(run.run_id, "success", 0, attempt=1))
     assert events[0] == (1, "values", {"rebuilt": "c1"})
     async for batch in log.replay(run.run_id, "success", 0, attempt=1, values="none"):
@@ -142,11 +143,11 @@ async def test_a_values_frame_is_stored_as_its_checkpoint_and_rebuilt_when_it_is
 
 async def test_a_frame_whose_checkpoint_a_crash_may_have_taken_stays_whole(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     log.append(stream, "values", "before the crash", attempt=1, checkpoint_id="lost")
     await log.flush(stream)
     log = log_on(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     log.append(stream, "values", "after it", attempt=2, checkpoint_id="c2")
     await log.flush(stream)
     final = log.ending(stream, {"status": "success"}, attempt=2)
@@ -165,16 +166,16 @@ async def test_a_late_reader_of_a_run_that_kept_nothing_still_gets_its_end(datab
 
 async def test_events_that_retention_took_are_a_gap_and_not_silence(database: Database) -> None:
     log, old = log_on(database), await running(database, thread_id="t1")
-    stream = log.open(old.run_id, resumable=True)
+    stream = await log.open(old.run_id, resumable=True)
     log.append(stream, "values", 1, attempt=1)
     await end(database, log, stream, old, now=NOW)
     new = await running(database, thread_id="t2")
-    stream = log.open(new.run_id, resumable=True)
+    stream = await log.open(new.run_id, resumable=True)
     log.append(stream, "values", 1, attempt=1)
     await end(database, log, stream, new, now=LATER)
     assert await log.store.forget_old(ended_before=LATER, thread_bytes=10_000) == 1
     with pytest.raises(GapError, match="Events up to 2"):
-        log.store.require_kept(old.run_id, 0)
+        await log.store.require_kept(old.run_id, 0)
     assert len(await read_all(log.replay(new.run_id, "success", 0, attempt=1))) == 2
     assert await read_all(log.replay(old.run_id, "success", 2, attempt=1)) == [
         (3, END, {"run_id": old.run_id, "status": "success"})
@@ -186,17 +187,17 @@ async def test_a_thread_keeps_its_newest_streams_up_to_its_share(database: Datab
     runs = []
     for _ in range(3):
         run = await running(database)
-        stream = log.open(run.run_id, resumable=True)
+        stream = await log.open(run.run_id, resumable=True)
         log.append(stream, "values", "x" * 1000, attempt=1)
         await end(database, log, stream, run)
         runs.append(run)
     assert await log.store.forget_old(ended_before=NOW, thread_bytes=2500) == 1
-    assert [log.store.floor(run.run_id) for run in runs] == [2, 0, 0]
+    assert [await log.store.floor(run.run_id) for run in runs] == [2, 0, 0]
 
 
 async def test_readers_of_a_run_given_up_are_let_go_without_an_end(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = log.open(run.run_id, resumable=True)
+    stream = await log.open(run.run_id, resumable=True)
     reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
     await asyncio.sleep(0)
     log.close(stream, None)

@@ -105,7 +105,7 @@ class _Follower:
         runs = await self._engine.queue.runs_from(self._thread_id, self._caller, sequence=start.sequence)
         for run in runs:
             self._followed.add(run.run_id)
-            batches = self._batches(run, start)
+            batches = await self._batches(run, start)
             if batches is None:
                 continue
             if run.active:
@@ -125,12 +125,12 @@ class _Follower:
                     async for piece in self._view.state_changed():
                         await self.ready.put(piece)
 
-    def _batches(self, run: Run, start: Start) -> Batches | None:
+    async def _batches(self, run: Run, start: Start) -> Batches | None:
         log = self._engine.event_log
-        sequence = self._engine.queue.sequence(run.run_id) or 0
-        stream = log.open(run.run_id, resumable=run.kwargs.stream_resumable) if run.active else None
+        sequence = await self._engine.queue.sequence(run.run_id) or 0
+        stream = await log.open(run.run_id, resumable=run.kwargs.stream_resumable) if run.active else None
         buffered = 0 if stream is None else stream.floor
-        after = start.first_event(run, sequence, log.store.floor(run.run_id), buffered)
+        after = start.first_event(run, sequence, await log.store.floor(run.run_id), buffered)
         if after is None:
             return None
         if stream is not None:
@@ -143,7 +143,7 @@ class _Follower:
             if first is None:
                 return
             run = await self._engine.queue.get(run_id, self._caller)
-            sequence = self._engine.queue.sequence(run_id) or 0
+            sequence = await self._engine.queue.sequence(run_id) or 0
             shown = RunOnThread(run, sequence, _again(first, batches))
             async with aclosing(self._view.run(shown)) as pieces:
                 async for piece in pieces:

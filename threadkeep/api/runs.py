@@ -42,7 +42,7 @@ async def stream_run(
     thread_id: str, body: RunCreate, engine: EngineOf, caller: CallerOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
     accepted = await _accept(engine, caller, thread_id, body, idempotency_key, listen=True)
-    return _streamed(engine, accepted)
+    return await _streamed(engine, accepted)
 
 
 @router.post("/threads/{thread_id}/runs/wait", responses=documented(VALUES))
@@ -65,7 +65,7 @@ async def create_stateless_run(
 async def stream_stateless_run(
     body: RunCreate, engine: EngineOf, caller: CallerOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    return _streamed(engine, await _accept(engine, caller, None, body, idempotency_key, listen=True))
+    return await _streamed(engine, await _accept(engine, caller, None, body, idempotency_key, listen=True))
 
 
 @router.post("/runs/wait", responses=documented(VALUES))
@@ -123,7 +123,7 @@ async def join_run(
     return wait_response(
         engine,
         run,
-        _live(engine, run),
+        await _live(engine, run),
         headers=_locations(run, "join"),
         cancel_on_disconnect=cancel_on_disconnect,
     )
@@ -140,7 +140,7 @@ async def join_stream(
     last_event_id: LastEventId = None,
 ) -> Response:
     run = await _run(engine, caller, thread_id, run_id)
-    return _joined(engine, run, stream_mode, last_event_id, cancel_on_disconnect=cancel_on_disconnect)
+    return await _joined(engine, run, stream_mode, last_event_id, cancel_on_disconnect=cancel_on_disconnect)
 
 
 @router.get("/runs/{run_id}/stream", responses=documented_stream())
@@ -153,7 +153,7 @@ async def join_stateless_stream(
     last_event_id: LastEventId = None,
 ) -> Response:
     run = await engine.queue.get(uuid_of("run", run_id), caller)
-    return _joined(engine, run, stream_mode, last_event_id, cancel_on_disconnect=cancel_on_disconnect)
+    return await _joined(engine, run, stream_mode, last_event_id, cancel_on_disconnect=cancel_on_disconnect)
 
 
 @router.get("/runs/{run_id}/join", responses=documented(VALUES))
@@ -164,7 +164,7 @@ async def join_stateless_run(
     return wait_response(
         engine,
         run,
-        _live(engine, run),
+        await _live(engine, run),
         headers=_locations(run, "join"),
         cancel_on_disconnect=cancel_on_disconnect,
     )
@@ -225,10 +225,10 @@ async def _cancel(engine: Engine, run: Run, action: CancelAction, *, wait: bool,
     return True
 
 
-def _streamed(engine: Engine, accepted: AcceptedRun) -> Response:
+async def _streamed(engine: Engine, accepted: AcceptedRun) -> Response:
     run = accepted.run
     if accepted.events is None:
-        return _joined(engine, run, None, "-1", cancel_on_disconnect=False)
+        return await _joined(engine, run, None, "-1", cancel_on_disconnect=False)
     return stream_response(
         engine,
         run,
@@ -248,16 +248,16 @@ def _waited(engine: Engine, accepted: AcceptedRun) -> Response:
     )
 
 
-def _joined(
+async def _joined(
     engine: Engine, run: Run, modes: list[str] | None, last_event_id: str | None, *, cancel_on_disconnect: bool
 ) -> Response:
     asked = frozenset(stream_modes(modes)) or None
     after = parse_last_event_id(last_event_id)
-    stream = _live(engine, run)
+    stream = await _live(engine, run)
     if after is not None and run.kwargs.stream_resumable:
-        engine.event_log.store.require_kept(run.run_id, after)
+        await engine.event_log.store.require_kept(run.run_id, after)
     if stream is None:
-        past = after if after is not None else engine.event_log.store.floor(run.run_id)
+        past = after if after is not None else await engine.event_log.store.floor(run.run_id)
         events = engine.event_log.replay(run.run_id, run.status, past, attempt=run.attempt)
         return stream_response(engine, run, events, headers=_locations(run, "stream"), modes=asked)
     start = stream.last_id if after is None else after
@@ -273,11 +273,11 @@ def _joined(
     )
 
 
-def _live(engine: Engine, run: Run) -> RunStream | None:
+async def _live(engine: Engine, run: Run) -> RunStream | None:
     """The stream of a run that has not ended; one that waits for its turn gets it now."""
     stream = engine.event_log.live(run.run_id)
     if stream is None and run.active:
-        stream = engine.event_log.open(run.run_id, resumable=run.kwargs.stream_resumable)
+        stream = await engine.event_log.open(run.run_id, resumable=run.kwargs.stream_resumable)
     return stream
 
 

@@ -81,7 +81,7 @@ async def get_tree(on: OnThread, params: dict[str, Any]) -> Answer:
     root: dict[str, Any] = {"namespace": [], "status": _status(run), "graph_name": run.graph_id, "children": []}
     nodes: dict[tuple[str, ...], dict[str, Any]] = {(): root}
     after = 0
-    while found := on.engine.event_log.store.page(run.run_id, after):
+    while found := await on.engine.event_log.store.page(run.run_id, after):
         after = found[-1].event.event_id
         for stored in found:
             if stored.event.name.startswith("lifecycle|"):

@@ -217,7 +217,7 @@ async def _started(on: OnThread, request: RunRequest) -> Answer:
         }
     )
     accepted = await on.engine.acceptance.accept(request, on.caller, thread_id=on.thread_id)
-    sequence = on.engine.queue.sequence(accepted.run.run_id) or 0
+    sequence = await on.engine.queue.sequence(accepted.run.run_id) or 0
     return Answer({"run_id": accepted.run.run_id, "thread_id": on.thread_id}, first_sequence(sequence))
 
 

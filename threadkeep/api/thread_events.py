@@ -126,14 +126,14 @@ async def require_kept(engine: Engine, thread_id: str, caller: Caller, since: in
     if since is None:
         return
     sequence, frame = place_of(since)
-    if sequence > engine.queue.newest_sequence():
+    if sequence > await engine.queue.newest_sequence():
         raise ResumeGapError(0)
     gap: int | None = None
     for run in await engine.queue.runs_from(thread_id, caller, sequence=sequence):
-        place = engine.queue.sequence(run.run_id) or 0
+        place = await engine.queue.sequence(run.run_id) or 0
         stream = engine.event_log.live(run.run_id)
         resumable = run.kwargs.stream_resumable
-        gone = engine.event_log.store.floor(run.run_id) if resumable else stream.floor if stream else 0
+        gone = await engine.event_log.store.floor(run.run_id) if resumable else stream.floor if stream else 0
         seen = frame if place == sequence else gone if not resumable else 0
         if seen < gone and since < first_sequence(place) + LAST_OF_A_RUN:
             gap = first_sequence(place) + LAST_OF_A_RUN

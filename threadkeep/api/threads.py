@@ -90,7 +90,7 @@ async def get_thread(
 ) -> Response:
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
     wanted = {name.strip() for entry in include or [] for name in entry.split(",")}
-    used = thread_usage(engine.database, thread)
+    used = await thread_usage(engine.database, thread)
     row = {**thread_wire(thread, await thread_values(engine, thread)), "usage": used}
     return Json({**row, "ttl": _ttl(thread)} if "ttl" in wanted else row)
 

@@ -47,7 +47,7 @@ class Gate:
     async def _identified(self, connection: HTTPConnection) -> Caller:
         sent = _credential(connection)
         if self.keys is not None and looks_like_key(sent):
-            key = self.keys.bearer_of(sent, now=self.now())
+            key = await self.keys.bearer_of(sent, now=self.now())
             return _caller({"identity": key.owner, "permissions": list(key.scopes)}, frozenset(key.scopes))
         if self.tokens is not None and sent.count(".") == 2:
             claims = await self.tokens.claims(sent)

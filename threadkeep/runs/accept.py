@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-import apsw
 import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.constants import END
@@ -29,6 +28,7 @@ from threadkeep.runs.run import CancelAction, Durability, MultitaskStrategy, Run
 from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.runs.worker import Worker
 from threadkeep.storage.assistants import Assistant, Assistants, system_assistant_id
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.threads import Thread, born_with
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.feeds import ThreadFeeds
@@ -117,7 +117,7 @@ class Acceptance:
         *,
         thread_id: str | None,
         listen: bool = False,
-        together_with: Callable[[apsw.Connection], None] | None = None,
+        together_with: Callable[[Connection], None] | None = None,
     ) -> AcceptedRun:
         """Check, store and start a run. `thread_id` None makes a thread for this run alone.
 
@@ -132,7 +132,7 @@ class Acceptance:
         assistant = await self.assistant(request.assistant_id, caller)
         run, new_thread = self._run(request, assistant, caller, thread_id)
         await self._check(request, run)
-        stream = self._log.open(run.run_id, resumable=request.stream_resumable)
+        stream = self._log.open_new(run.run_id, resumable=request.stream_resumable)
         events = self._log.subscribe(stream, 0) if listen else None
         self.feeds.run_coming(run.thread_id, stream)
         try:
@@ -145,7 +145,7 @@ class Acceptance:
         if not accepted.is_new:
             self._log.close(stream, None)
             await self._queue.sync()
-            return self._again(accepted.run, listen)
+            return await self._again(accepted.run, listen)
         for run_id in accepted.to_stop:
             self._worker.stop_run(run_id)
         # It may start while the disk takes it in; nobody is told before that is done.
@@ -154,10 +154,10 @@ class Acceptance:
         log.info("run_accepted", run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
         return AcceptedRun(run, stream, events)
 
-    def _again(self, run: Run, listen: bool) -> AcceptedRun:
+    async def _again(self, run: Run, listen: bool) -> AcceptedRun:
         stream = self._log.live(run.run_id)
         if stream is None and run.active:
-            stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
+            stream = await self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
         return AcceptedRun(run, stream, self._log.subscribe(stream, 0) if stream and listen else None)
 
     async def check_later_run(self, request: RunRequest, caller: Caller) -> Assistant:

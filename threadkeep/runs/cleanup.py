@@ -21,19 +21,19 @@ class Cleanup:
 
     async def finish_all(self) -> int:
         """Everything left over; how many things that were."""
-        left = self._intents.open_ones()
+        left = await self._intents.open_ones()
         for intent in left:
             await self._carry_out(intent)
         return len(left)
 
     async def finish_thread(self, thread_id: str) -> None:
         """Whatever was decided about the thread. Nothing runs on it if it is to go."""
-        for intent in self._intents.open_ones(thread_id):
+        for intent in await self._intents.open_ones(thread_id):
             await self._carry_out(intent)
 
     async def undo_runs(self, thread_id: str) -> None:
         """Only what was decided about runs of the thread: if it is to go itself, that is for whoever stops its runs."""
-        for intent in self._intents.open_ones(thread_id):
+        for intent in await self._intents.open_ones(thread_id):
             if intent.kind == "delete_run":
                 await self._carry_out(intent)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import apsw
-
 from threadkeep import json
 from threadkeep.clock import new_uuid7, timestamp
 from threadkeep.runs.quotas import count_tokens
 from threadkeep.runs.records import COLUMNS, run_from
 from threadkeep.runs.run import Ending, Run
 from threadkeep.runs.wire import run_wire
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.intents import Intent, add_intent
 from threadkeep.storage.interactions import count_interaction
 from threadkeep.storage.outbox import Webhook, add_webhook
@@ -24,7 +23,7 @@ from threadkeep.streams.live import Event
 _KEPT_FOR_LATE_READERS = timedelta(minutes=2)
 
 
-def settle_if_idle(connection: apsw.Connection, thread_id: str, now: str) -> None:
+def settle_if_idle(connection: Connection, thread_id: str, now: str) -> None:
     """A thread whose last active run went away without an ending of its own is idle again."""
     connection.execute(
         """UPDATE threads SET status = CASE WHEN interrupts != '{}' THEN 'interrupted' ELSE 'idle' END, updated_at = ?
@@ -35,7 +34,7 @@ def settle_if_idle(connection: apsw.Connection, thread_id: str, now: str) -> Non
     )
 
 
-def end_pending(connection: apsw.Connection, run_id: str, action: str, reason: str, now: str) -> None:
+def end_pending(connection: Connection, run_id: str, action: str, reason: str, now: str) -> None:
     """A run that waits is stopped at once. One that has started before (rescued, released) may own checkpoints."""
     [row] = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchall()
     run = replace(run_from(row), cancel_reason=reason)
@@ -52,7 +51,7 @@ def end_pending(connection: apsw.Connection, run_id: str, action: str, reason: s
         )
 
 
-def store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
+def store_end(connection: Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
     if ending.rolled_back:
         add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
         connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
@@ -82,7 +81,7 @@ def store_end(connection: apsw.Connection, run: Run, ending: Ending, now: str, f
         add_intent(connection, Intent("delete_thread", run.thread_id))
 
 
-def _store_ending(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+def _store_ending(connection: Connection, run: Run, ending: Ending, now: str) -> None:
     connection.execute(
         "UPDATE runs SET status = ?, error = ?, outcome = ?, updated_at = ?, ended_at = ? WHERE run_id = ?",
         (
@@ -96,7 +95,7 @@ def _store_ending(connection: apsw.Connection, run: Run, ending: Ending, now: st
     )
 
 
-def _settle_thread(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+def _settle_thread(connection: Connection, run: Run, ending: Ending, now: str) -> None:
     waiting = connection.execute(
         "SELECT 1 FROM runs WHERE thread_id = ? AND status = 'pending' LIMIT 1", (run.thread_id,)
     ).fetchone()
@@ -111,7 +110,7 @@ def _settle_thread(connection: apsw.Connection, run: Run, ending: Ending, now: s
     )
 
 
-def _tell(connection: apsw.Connection, run: Run, ending: Ending, now: str) -> None:
+def _tell(connection: Connection, run: Run, ending: Ending, now: str) -> None:
     """Leave the run's webhook in the outbox: the run as clients see it, when it ran, and what it came to."""
     if run.kwargs.webhook is None:
         return

@@ -105,7 +105,7 @@ class Executor:
         Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
         hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
         """
-        stream = self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
+        stream = await self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
         attempt = Attempt(run, stream, self._clock.monotonic(), measuring)
         request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}

@@ -12,8 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import apsw
-
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.clock import seconds_since, timestamp
@@ -22,7 +20,8 @@ from threadkeep.runs.endings import end_pending, settle_if_idle, store_end
 from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
-from threadkeep.storage.database import Database, Row
+from threadkeep.storage.connection import Connection, Row
+from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intent, add_intent, deletion_decided
 from threadkeep.storage.metadata import visible
 from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread
@@ -70,7 +69,7 @@ class RunQueue:
         *,
         new_thread: Thread | None = None,
         durable: bool = True,
-        together_with: Callable[[apsw.Connection], None] | None = None,
+        together_with: Callable[[Connection], None] | None = None,
     ) -> Accepted:
         """Store an accepted run and decide what its multitask strategy means now.
 
@@ -82,7 +81,7 @@ class RunQueue:
         `LimitedError` for one run too many.
         """
 
-        def work(connection: apsw.Connection) -> Accepted:
+        def work(connection: Connection) -> Accepted:
             if (known := _find_by_key(connection, run)) is not None:
                 return Accepted(known, is_new=False)
             if together_with is not None:
@@ -117,7 +116,7 @@ class RunQueue:
         None of a graph that is full, and none on the threads of `other_than`.
         """
 
-        def work(connection: apsw.Connection) -> list[Run]:
+        def work(connection: Connection) -> list[Run]:
             rows = connection.execute(
                 """SELECT seq FROM runs AS r
                    WHERE status = 'pending' AND due_at <= :now
@@ -140,13 +139,13 @@ class RunQueue:
                 for row in connection.execute(
                     f"""UPDATE runs SET status = 'running', attempt = attempt + 1, updated_at = ?,
                             started_at = ifnull(started_at, ?), seq = CASE WHEN attempt = 0 AND {_PASSED}
-                                THEN (SELECT max(seq) FROM runs) + 1 ELSE seq END
+                                THEN {connection.dialect.next_place} ELSE seq END
                         WHERE seq = ? RETURNING {COLUMNS}""",
                     (now, now, seq),
                 )
             ]
 
-        if self._database.read_one("SELECT 1 FROM runs WHERE status = 'pending' LIMIT 1") is None:
+        if await self._database.read_one("SELECT 1 FROM runs WHERE status = 'pending' LIMIT 1") is None:
             return []
         return await self._database.write(work, durable=False)
 
@@ -154,7 +153,7 @@ class RunQueue:
         """Compare a repeated attempt's starting point with the last one's; how many starts in a row got nowhere."""
         failed = run.failed_attempts + 1 if run.attempt > 1 and progress == (run.progress or NO_PROGRESS) else 0
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
                 "UPDATE runs SET failed_attempts = ?, progress = ? WHERE run_id = ? AND attempt = ?",
                 (failed, progress, run.run_id, run.attempt),
@@ -170,7 +169,7 @@ class RunQueue:
         None when this attempt no longer holds the run: then nothing was changed.
         """
 
-        def work(connection: apsw.Connection) -> Ending | None:
+        def work(connection: Connection) -> Ending | None:
             held: list[Row] = connection.execute(
                 "SELECT cancel FROM runs WHERE run_id = ? AND attempt = ? AND status = 'running'",
                 (run.run_id, run.attempt),
@@ -197,7 +196,7 @@ class RunQueue:
         Gives the status in which it was found, or None when it had already ended.
         """
 
-        def work(connection: apsw.Connection) -> RunStatus | None:
+        def work(connection: Connection) -> RunStatus | None:
             found: list[Row] = connection.execute(
                 "SELECT status FROM runs WHERE run_id = ? AND status IN ('pending', 'running')", (run.run_id,)
             ).fetchall()
@@ -218,7 +217,7 @@ class RunQueue:
     async def release(self, run: Run, *, now: str) -> None:
         """Put back a run that a stopping server gave up at a super-step border; that start does not count."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
                 """UPDATE runs SET status = 'pending', failed_attempts = -1, updated_at = ?
                    WHERE run_id = ? AND attempt = ? AND status = 'running'""",
@@ -230,75 +229,75 @@ class RunQueue:
     async def rescue(self, *, now: str) -> int:
         """After a crash, before anything is claimed: offer again what was running. How many runs that were."""
 
-        def work(connection: apsw.Connection) -> int:
-            connection.execute("UPDATE runs SET status = 'pending', updated_at = ? WHERE status = 'running'", (now,))
-            return connection.changes()
+        def work(connection: Connection) -> int:
+            sql = "UPDATE runs SET status = 'pending', updated_at = ? WHERE status = 'running' RETURNING run_id"
+            return len(connection.execute(sql, (now,)).fetchall())
 
         return await self._database.write(work)
 
     async def get(self, run_id: str, caller: Caller, *, thread_id: str | None = None) -> Run:
-        row = self._database.read_one(
+        row = await self._database.read_one(
             f"SELECT {COLUMNS} FROM runs WHERE run_id = :run AND (:thread IS NULL OR thread_id = :thread)",
             {"run": run_id, "thread": thread_id},
         )
-        if row is None or not self._thread_seen(row[1], caller):
+        if row is None or not await self._thread_seen(row[1], caller):
             raise NotFoundError(f"Run with ID {run_id} not found")
         return run_from(row)
 
-    def _thread_seen(self, thread_id: str, caller: Caller) -> bool:
+    async def _thread_seen(self, thread_id: str, caller: Caller) -> bool:
         """A run is there for whom its thread is there, whoever started it."""
         if caller.owner is None and not caller.filters:
             return True
-        row = self._database.read_one("SELECT owner, metadata FROM threads WHERE thread_id = ?", (thread_id,))
+        row = await self._database.read_one("SELECT owner, metadata FROM threads WHERE thread_id = ?", (thread_id,))
         return row is not None and visible(row[0], json.loads(row[1]), caller)
 
     async def by_key(self, idempotency_key: str, caller: Caller) -> Run | None:
         """The run that a request with this key made, if there was one."""
-        row = self._database.read_one(_BY_KEY, (caller.identity or "", idempotency_key))
+        row = await self._database.read_one(_BY_KEY, (caller.identity or "", idempotency_key))
         return None if row is None else run_from(row)
 
     async def list_runs(
         self, thread_id: str, caller: Caller, *, limit: int = 10, offset: int = 0, status: RunStatus | None = None
     ) -> list[Run]:
         """A thread's runs, newest first."""
-        rows = self._database.read(
+        rows = await self._database.read(
             f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND (:status IS NULL OR status = :status)
                 ORDER BY seq DESC LIMIT :limit OFFSET :offset""",
             {"thread": thread_id, "status": status, "limit": limit, "offset": offset},
         )
-        return [run_from(row) for row in rows if self._thread_seen(row[1], caller)]
+        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
 
-    def sequence(self, run_id: str) -> int | None:
+    async def sequence(self, run_id: str) -> int | None:
         """The place of a run in the order of acceptance."""
-        row = self._database.read_one("SELECT seq FROM runs WHERE run_id = ?", (run_id,))
+        row = await self._database.read_one("SELECT seq FROM runs WHERE run_id = ?", (run_id,))
         return None if row is None else int(row[0])
 
-    def newest_sequence(self) -> int:
+    async def newest_sequence(self) -> int:
         """The place of the newest run that was ever accepted."""
-        row = self._database.read_one("SELECT max(ifnull(max(seq), 0), (SELECT newest FROM deleted_runs)) FROM runs")
+        row = await self._database.read_one(f"SELECT {self._database.dialect.newest_place}")
         return int(row[0]) if row else 0
 
     async def runs_from(self, thread_id: str, caller: Caller, *, sequence: int = 0) -> list[Run]:
         """A thread's runs from a place in the order of acceptance on, in that order."""
-        rows = self._database.read(
+        rows = await self._database.read(
             f"SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND seq >= :seq ORDER BY seq",
             {"thread": thread_id, "seq": sequence},
         )
-        return [run_from(row) for row in rows if self._thread_seen(row[1], caller)]
+        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
 
     async def active_runs(self, caller: Caller, *, status: RunStatus | None = None) -> list[Run]:
         """All pending and running runs (or those of one of these statuses), in order of acceptance."""
-        rows = self._database.read(
+        rows = await self._database.read(
             f"""SELECT {COLUMNS} FROM runs WHERE status IN ('pending', 'running')
                 AND (:status IS NULL OR status = :status) ORDER BY seq""",
             {"status": status},
         )
-        return [run_from(row) for row in rows if self._thread_seen(row[1], caller)]
+        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
 
     async def delete(self, run: Run, *, now: str) -> None:
         """Forget an ended run with its checkpoints."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
             connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
             settle_if_idle(connection, run.thread_id, now)
@@ -307,31 +306,35 @@ class RunQueue:
 
     async def next_due(self, *, now: str) -> str | None:
         """When the earliest delayed run becomes due, if one waits for its time."""
-        row = self._database.read_one("SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (now,))
+        row = await self._database.read_one(
+            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (now,)
+        )
         return None if row is None else row[0]
 
     async def longest_wait(self, now: datetime) -> float:
         """For how many seconds the pending run that is due longest could have been running."""
-        row = self._database.read_one(
+        row = await self._database.read_one(
             "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at <= ?", (timestamp(now),)
         )
         return 0.0 if row is None or row[0] is None else seconds_since(row[0], now)
 
     async def depth(self) -> QueueDepth:
         rows: dict[str, int] = dict(
-            self._database.read("SELECT status, count(*) FROM runs WHERE status IN ('pending', 'running') GROUP BY 1")
+            await self._database.read(
+                "SELECT status, count(*) FROM runs WHERE status IN ('pending', 'running') GROUP BY 1"
+            )
         )
         return QueueDepth(pending=rows.get("pending", 0), running=rows.get("running", 0))
 
 
-def _find_by_key(connection: apsw.Connection, run: Run) -> Run | None:
+def _find_by_key(connection: Connection, run: Run) -> Run | None:
     if run.idempotency_key is None:
         return None
     row = connection.execute(_BY_KEY, (run.owner or "", run.idempotency_key)).fetchone()
     return None if row is None else run_from(row)
 
 
-def _thread_for(connection: apsw.Connection, run: Run, caller: Caller, new_thread: Thread | None) -> Thread:
+def _thread_for(connection: Connection, run: Run, caller: Caller, new_thread: Thread | None) -> Thread:
     if deletion_decided(connection, run.thread_id):
         raise ConflictError(f"Thread {run.thread_id} is being deleted.")
     try:
@@ -346,11 +349,11 @@ def _thread_for(connection: apsw.Connection, run: Run, caller: Caller, new_threa
         return new_thread
 
 
-def _mark_cancelled(connection: apsw.Connection, run_id: str, action: str, reason: str) -> None:
+def _mark_cancelled(connection: Connection, run_id: str, action: str, reason: str) -> None:
     connection.execute("UPDATE runs SET cancel = ?, cancel_reason = ? WHERE run_id = ?", (action, reason, run_id))
 
 
-def _make_way(connection: apsw.Connection, run: Run) -> tuple[str, ...]:
+def _make_way(connection: Connection, run: Run) -> tuple[str, ...]:
     active: list[Row] = connection.execute(
         "SELECT run_id, status FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') ORDER BY seq",
         (run.thread_id,),

@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import apsw
-
 from threadkeep.errors import InvalidError, LimitedError, TooLargeError
 from threadkeep.runs.run import Run
+from threadkeep.storage.connection import Connection
 
 _ACTIVE = "SELECT count(*) FROM runs WHERE status IN ('pending', 'running')"
 _ACTIVE_OF_USER = "SELECT count(*) FROM runs WHERE status IN ('pending', 'running') AND coalesce(owner, user_id) = ?"
@@ -41,7 +40,7 @@ class Quotas:
                 "Prune its past (POST /threads/prune, keep_latest), or go on in another."
             )
 
-    def require_room(self, connection: apsw.Connection, run: Run) -> None:
+    def require_room(self, connection: Connection, run: Run) -> None:
         """`LimitedError` when the run would be one too many, or nothing is left of today's tokens."""
         user = user_of(run)
         if self.active_runs and _number(connection, _ACTIVE) >= self.active_runs:
@@ -61,12 +60,12 @@ class Quotas:
                 raise LimitedError(f"Your {self.tokens_per_day_per_user} tokens of today are used up.", rest)
 
 
-def count_tokens(connection: apsw.Connection, run: Run, tokens: int, *, now: str) -> None:
+def count_tokens(connection: Connection, run: Run, tokens: int, *, now: str) -> None:
     """Put an attempt's tokens on its user's account of the day."""
     if tokens > 0:
         connection.execute(
             """INSERT INTO token_usage VALUES (?, ?, ?)
-               ON CONFLICT DO UPDATE SET tokens = tokens + excluded.tokens""",
+               ON CONFLICT (day, owner) DO UPDATE SET tokens = token_usage.tokens + excluded.tokens""",
             (now[:10], user_of(run), tokens),
         )
 
@@ -81,5 +80,5 @@ def _seconds_left(now: str) -> int:
     return int((midnight - moment).total_seconds()) + 1
 
 
-def _number(connection: apsw.Connection, sql: str, *bound: str) -> int:
-    return int(connection.execute(sql, bound).get or 0)
+def _number(connection: Connection, sql: str, *bound: str) -> int:
+    return int(connection.execute(sql, bound).fetchone()[0])

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import apsw
-
 from threadkeep import json
 from threadkeep.runs.run import Run, RunKwargs
-from threadkeep.storage.database import Row
+from threadkeep.storage.connection import Connection, Row
 
 COLUMNS = """run_id, thread_id, assistant_id, graph_id, owner, user_id, status, multitask_strategy, metadata, kwargs,
     idempotency_key, due_at, attempt, failed_attempts, progress, cancel, error, outcome, created_at, updated_at,
     started_at, ended_at, cancel_reason"""
 
 
-def insert_run(connection: apsw.Connection, run: Run) -> None:
+def insert_run(connection: Connection, run: Run) -> None:
     connection.execute(
         f"""INSERT INTO runs (seq, {COLUMNS})
-            SELECT max(ifnull(max(seq), 0), (SELECT newest FROM deleted_runs)) + 1, {", ".join("?" * 23)} FROM runs""",
+            VALUES ({connection.dialect.next_place}, {", ".join("?" * 23)})""",
         (
             run.run_id,
             run.thread_id,

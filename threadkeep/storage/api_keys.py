@@ -8,11 +8,10 @@ import re
 import secrets
 from dataclasses import dataclass
 
-import apsw
-
 from threadkeep import json
 from threadkeep.errors import NotFoundError, UnauthorizedError
-from threadkeep.storage.database import Database, Row
+from threadkeep.storage.connection import Connection, Row
+from threadkeep.storage.database import Database
 
 _FORM = re.compile(r"^tk_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$")
 _COLUMNS = "key_id, owner, scopes, note, created_at, expires_at, revoked_at"
@@ -38,12 +37,14 @@ class ApiKeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def bearer_of(self, text: str, *, now: str) -> ApiKey:
+    async def bearer_of(self, text: str, *, now: str) -> ApiKey:
         """The key that this text is; `UnauthorizedError` when it is none, or not valid any more."""
         form = _FORM.match(text)
         row = None
         if form is not None:
-            row = self._database.read_one(f"SELECT {_COLUMNS}, secret_hash FROM api_keys WHERE key_id = ?", (form[1],))
+            row = await self._database.read_one(
+                f"SELECT {_COLUMNS}, secret_hash FROM api_keys WHERE key_id = ?", (form[1],)
+            )
         # Compared in any case, so that the time taken does not tell which ids there are.
         right = hmac.compare_digest(row[-1] if row is not None else bytes(32), _hash(form[2] if form else ""))
         if row is None or not right:
@@ -57,7 +58,7 @@ class ApiKeys:
 
 
 def make_key(
-    connection: apsw.Connection, owner: str, *, scopes: tuple[str, ...], note: str, now: str, expires_at: str | None
+    connection: Connection, owner: str, *, scopes: tuple[str, ...], note: str, now: str, expires_at: str | None
 ) -> str:
     """Store a new key and give its whole text, which nobody can read back later."""
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
@@ -68,15 +69,15 @@ def make_key(
     return f"tk_{key_id}_{secret}"
 
 
-def all_keys(connection: apsw.Connection) -> list[ApiKey]:
+def all_keys(connection: Connection) -> list[ApiKey]:
     """Every key, the newest first."""
     return [_key(row) for row in connection.execute(f"SELECT {_COLUMNS} FROM api_keys ORDER BY created_at DESC")]
 
 
-def revoke_key(connection: apsw.Connection, key_id: str, *, now: str) -> None:
+def revoke_key(connection: Connection, key_id: str, *, now: str) -> None:
     """From the next request on the key is refused. `NotFoundError` for an id that is none."""
-    connection.execute("UPDATE api_keys SET revoked_at = ifnull(revoked_at, ?) WHERE key_id = ?", (now, key_id))
-    if connection.changes() != 1:
+    sql = "UPDATE api_keys SET revoked_at = ifnull(revoked_at, ?) WHERE key_id = ? RETURNING 1"
+    if not connection.execute(sql, (now, key_id)).fetchall():
         raise NotFoundError(f"There is no key {key_id}.")
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid5
 
-import apsw
-
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.errors import BadRequestError, ConflictError, ForbiddenError, NotFoundError
-from threadkeep.storage.database import Database, Row
+from threadkeep.storage.connection import Connection, Row
+from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import contains, visible
 
 # The namespace that every Agent Server derives its system assistants' ids from; clients hard-code the results.
@@ -70,7 +69,7 @@ class Assistants:
     async def install_system(self, graphs: Mapping[str, str | None], *, now: str) -> None:
         """One system assistant for each graph (id -> description); those of graphs that left stay for their threads."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             for graph_id, description in graphs.items():
                 assistant_id = system_assistant_id(graph_id)
                 if _find(connection, assistant_id) is None:
@@ -97,7 +96,7 @@ class Assistants:
         await self._database.write(work)
 
     async def create(self, assistant: Assistant, *, keep_existing: bool) -> Assistant:
-        def work(connection: apsw.Connection) -> Assistant:
+        def work(connection: Connection) -> Assistant:
             present = _find(connection, assistant.assistant_id)
             if present is None:
                 _insert(connection, assistant)
@@ -109,14 +108,16 @@ class Assistants:
         return await self._database.write(work)
 
     async def get(self, assistant_id: str, caller: Caller) -> Assistant:
-        row = self._database.read_one(f"SELECT {_COLUMNS} FROM assistants WHERE assistant_id = ?", (assistant_id,))
+        row = await self._database.read_one(
+            f"SELECT {_COLUMNS} FROM assistants WHERE assistant_id = ?", (assistant_id,)
+        )
         return _visible(None if row is None else _assistant(row), assistant_id, caller)
 
     async def search(self, query: AssistantQuery, caller: Caller) -> tuple[list[Assistant], int]:
         """One page of the matching assistants, and how many match in all."""
         assert query.sort_by in SORT_COLUMNS
         direction = "DESC" if query.descending else "ASC"
-        rows = self._database.read(
+        rows = await self._database.read(
             f"""SELECT {_COLUMNS} FROM assistants
                 WHERE (:owner IS NULL OR owner = :owner OR owner IS NULL) AND (:graph IS NULL OR graph_id = :graph)
                   AND (:name IS NULL OR instr(lower(name), lower(:name)) > 0)
@@ -135,7 +136,7 @@ class Assistants:
     async def update(self, assistant_id: str, caller: Caller, *, now: str, changes: dict[str, Any]) -> Assistant:
         """Store the next version: the present one with `changes` (field -> value; metadata is merged)."""
 
-        def work(connection: apsw.Connection) -> Assistant:
+        def work(connection: Connection) -> Assistant:
             present = _changeable(_find(connection, assistant_id), assistant_id, caller)
             query = "SELECT max(version) FROM assistant_versions WHERE assistant_id = ?"
             newest: Row = connection.execute(query, (assistant_id,)).fetchall()[0]
@@ -152,7 +153,7 @@ class Assistants:
         return await self._database.write(work)
 
     async def delete(self, assistant_id: str, caller: Caller) -> None:
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             if _changeable(_find(connection, assistant_id), assistant_id, caller).is_system:
                 raise ConflictError("A system assistant stands for its graph and cannot be deleted.")
             connection.execute("DELETE FROM assistants WHERE assistant_id = ?", (assistant_id,))
@@ -162,7 +163,7 @@ class Assistants:
     async def versions(self, assistant_id: str, caller: Caller) -> list[Assistant]:
         """All versions, newest first; `updated_at` of each is when it was made."""
         present = await self.get(assistant_id, caller)
-        rows = self._database.read(
+        rows = await self._database.read(
             """SELECT assistant_id, NULL, graph_id, version, name, description, config, context, metadata, created_at,
                       created_at
                FROM assistant_versions WHERE assistant_id = ? ORDER BY version DESC""",
@@ -178,7 +179,7 @@ class Assistants:
         else:
             raise NotFoundError(f"Version {version} not found for assistant {assistant_id}")
 
-        def work(connection: apsw.Connection) -> Assistant:
+        def work(connection: Connection) -> Assistant:
             present = _changeable(_find(connection, assistant_id), assistant_id, caller)
             restored = replace(stored, owner=present.owner, created_at=present.created_at, updated_at=now)
             _replace(connection, restored)
@@ -201,17 +202,17 @@ def _changeable(assistant: Assistant | None, assistant_id: str, caller: Caller) 
     return found
 
 
-def _find(connection: apsw.Connection, assistant_id: str) -> Assistant | None:
+def _find(connection: Connection, assistant_id: str) -> Assistant | None:
     row = connection.execute(f"SELECT {_COLUMNS} FROM assistants WHERE assistant_id = ?", (assistant_id,)).fetchone()
     return None if row is None else _assistant(row)
 
 
-def _insert(connection: apsw.Connection, assistant: Assistant) -> None:
+def _insert(connection: Connection, assistant: Assistant) -> None:
     _replace(connection, assistant)
     _insert_version(connection, assistant)
 
 
-def _replace(connection: apsw.Connection, assistant: Assistant) -> None:
+def _replace(connection: Connection, assistant: Assistant) -> None:
     connection.execute(
         f"""INSERT INTO assistants ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (assistant_id) DO UPDATE SET graph_id = excluded.graph_id, version = excluded.version,
@@ -233,7 +234,7 @@ def _replace(connection: apsw.Connection, assistant: Assistant) -> None:
     )
 
 
-def _insert_version(connection: apsw.Connection, assistant: Assistant) -> None:
+def _insert_version(connection: Connection, assistant: Assistant) -> None:
     connection.execute(
         "INSERT INTO assistant_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import apsw
-
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.errors import ConflictError, NotFoundError
-from threadkeep.storage.database import Database, Row
+from threadkeep.storage.connection import Connection, Row
+from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import contains, visible
 from threadkeep.storage.threads import owned_thread
 
@@ -67,7 +66,7 @@ class Crons:
     async def create(self, cron: Cron, caller: Caller) -> Cron:
         """Store a new cron; `NotFoundError` when its thread is not there or not the caller's."""
 
-        def work(connection: apsw.Connection) -> Cron:
+        def work(connection: Connection) -> Cron:
             if cron.thread_id is not None:
                 owned_thread(connection, cron.thread_id, caller)
             _replace(connection, cron)
@@ -76,14 +75,14 @@ class Crons:
         return await self._database.write(work)
 
     async def get(self, cron_id: str, caller: Caller) -> Cron:
-        row = self._database.read_one(f"SELECT {_COLUMNS} FROM crons WHERE cron_id = ?", (cron_id,))
+        row = await self._database.read_one(f"SELECT {_COLUMNS} FROM crons WHERE cron_id = ?", (cron_id,))
         return _visible(None if row is None else _cron(row), cron_id, caller)
 
     async def search(self, query: CronQuery, caller: Caller) -> tuple[list[Cron], int]:
         """One page of the matching crons, and how many match in all."""
         assert query.sort_by in SORT_COLUMNS
         direction = "DESC" if query.descending else "ASC"
-        rows = self._database.read(
+        rows = await self._database.read(
             f"""SELECT {_COLUMNS} FROM crons
                 WHERE (:owner IS NULL OR owner = :owner) AND (:assistant IS NULL OR assistant_id = :assistant)
                   AND (:thread IS NULL OR thread_id = :thread) AND (:enabled IS NULL OR enabled = :enabled)
@@ -92,7 +91,7 @@ class Crons:
                 "owner": caller.owner,
                 "assistant": query.assistant_id,
                 "thread": query.thread_id,
-                "enabled": query.enabled,
+                "enabled": None if query.enabled is None else int(query.enabled),
             },
         )
         found = [_cron(row) for row in rows]
@@ -103,7 +102,7 @@ class Crons:
     async def update(self, cron_id: str, caller: Caller, change: Callable[[Cron], Cron]) -> Cron:
         """Store what `change` makes of the present cron, in one transaction with reading it."""
 
-        def work(connection: apsw.Connection) -> Cron:
+        def work(connection: Connection) -> Cron:
             row = connection.execute(f"SELECT {_COLUMNS} FROM crons WHERE cron_id = ?", (cron_id,)).fetchone()
             changed = change(_visible(None if row is None else _cron(row), cron_id, caller))
             _replace(connection, changed)
@@ -114,14 +113,14 @@ class Crons:
     async def delete(self, cron_id: str, caller: Caller) -> None:
         present = await self.get(cron_id, caller)
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute("DELETE FROM crons WHERE cron_id = ?", (present.cron_id,))
 
         await self._database.write(work)
 
     async def due(self, *, now: str, limit: int) -> list[Cron]:
         """Crons whose time has come, the longest overdue first."""
-        rows = self._database.read(
+        rows = await self._database.read(
             f"SELECT {_COLUMNS} FROM crons WHERE next_run_date <= ? ORDER BY next_run_date, cron_id LIMIT ?",
             (now, limit),
         )
@@ -129,7 +128,7 @@ class Crons:
 
     async def next_time(self) -> str | None:
         """When the earliest cron is due, if any will be."""
-        row = self._database.read_one("SELECT min(next_run_date) FROM crons WHERE next_run_date IS NOT NULL")
+        row = await self._database.read_one("SELECT min(next_run_date) FROM crons WHERE next_run_date IS NOT NULL")
         return None if row is None else row[0]
 
     async def skip(self, cron: Cron, following: str | None) -> None:
@@ -137,13 +136,13 @@ class Crons:
         await self._database.write(lambda connection: mark_fired(connection, cron, following))
 
 
-def mark_fired(connection: apsw.Connection, cron: Cron, following: str | None) -> None:
+def mark_fired(connection: Connection, cron: Cron, following: str | None) -> None:
     """Use up the time that `cron` was read with; `CronMovedOnError` when it has been used or the cron was changed."""
-    connection.execute(
-        "UPDATE crons SET next_run_date = ? WHERE cron_id = ? AND next_run_date = ? AND updated_at = ?",
+    moved = connection.execute(
+        "UPDATE crons SET next_run_date = ? WHERE cron_id = ? AND next_run_date = ? AND updated_at = ? RETURNING 1",
         (following, cron.cron_id, cron.next_run_date, cron.updated_at),
-    )
-    if connection.changes() != 1:
+    ).fetchall()
+    if len(moved) != 1:
         raise CronMovedOnError
 
 
@@ -153,9 +152,14 @@ def _visible(cron: Cron | None, cron_id: str, caller: Caller) -> Cron:
     return cron
 
 
-def _replace(connection: apsw.Connection, cron: Cron) -> None:
+def _replace(connection: Connection, cron: Cron) -> None:
     connection.execute(
-        f"INSERT OR REPLACE INTO crons ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        f"""INSERT INTO crons ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (cron_id) DO UPDATE SET owner = excluded.owner, assistant_id = excluded.assistant_id,
+                thread_id = excluded.thread_id, schedule = excluded.schedule, timezone = excluded.timezone,
+                end_time = excluded.end_time, enabled = excluded.enabled, payload = excluded.payload,
+                metadata = excluded.metadata, next_run_date = excluded.next_run_date,
+                updated_at = excluded.updated_at""",
         (
             cron.cron_id,
             cron.owner,
@@ -164,7 +168,7 @@ def _replace(connection: apsw.Connection, cron: Cron) -> None:
             cron.schedule,
             cron.timezone,
             cron.end_time,
-            cron.enabled,
+            int(cron.enabled),
             json.dumps_text(cron.payload),
             json.dumps_text(cron.metadata),
             cron.next_run_date,

@@ -1,291 +1,50 @@
-"""One SQLite file behind one connection, with writes grouped into one transaction per tick of the event loop.
+"""What the server asks of a database: small reads, and pieces of work that happen whole or not at all.
 
-The rule it keeps: `write` returns only after its transaction is committed, which a killed process cannot undo, and with
-`durable=True` only after the write-ahead log is on the disk, which a power cut cannot undo either. All writes of a tick
-share one commit, and all durable writers that wait share one `fdatasync`. Measured beside a writer thread, writing
-inline like this is the faster way and never hands the interpreter lock around.
-
-SQLite older than 3.51.3 can corrupt a WAL file that two connections use; `apsw` ships a newer one. No other SQLite
-library may ever open this file in this process. What the tables mean is the business of the modules beside this one.
+`sqlite.py` and `postgres.py` keep these promises; everything above them is the same on both.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, TypeVar
 
-import apsw
-
-from threadkeep.errors import CorruptError, StorageFullError, ThreadkeepError, UnavailableError
-from threadkeep.storage.migrations import migrate
+from threadkeep.storage.connection import Arguments, Connection, Row
+from threadkeep.storage.dialect import Dialect
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
-Work = Callable[[apsw.Connection], T]
-
-_WAL_PAGES_BEFORE_CHECKPOINT = 1_000
-_WAL_PAGES_BEFORE_RESET = 16_000
-_READER_WAIT_MILLISECONDS = 2_000
+Work = Callable[[Connection], T]
 
 
-@dataclass(slots=True)
-class _Queued:
-    work: Work[Any]
-    done: asyncio.Future[Any]
-    durable: bool
+class Database(Protocol):
+    @property
+    def name(self) -> str:
+        """Where it is, as people may be told: no password."""
 
+    @property
+    def dialect(self) -> Dialect: ...
 
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """What stands between the database and the device; another one only where a disk has to fail on purpose."""
+    async def read(self, sql: str, arguments: Arguments = ()) -> list[Row]:
+        """All rows of one small query; it sees every write that has been awaited."""
 
-    vfs: str | None = None
-    """The name of a SQLite VFS; None for the system's own."""
-    sync: Callable[[int], None] = os.fdatasync
-    """Given the write-ahead log's descriptor, returns when all that was written to it is on the device."""
+    async def read_one(self, sql: str, arguments: Arguments = ()) -> Row | None: ...
 
+    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+        """Run `work` in a transaction and give back what it returned, once that cannot be undone by a killed process
+        and, if `durable`, by a power cut.
 
-class Database:
-    """Made by `open_database`; every method is called from the event loop that opened it."""
-
-    def __init__(self, path: Path, connection: apsw.Connection, thread: ThreadPoolExecutor, disk: Disk) -> None:
-        self.path = path
-        self._disk = disk
-        self._connection = connection
-        self._thread = thread
-        self._loop = asyncio.get_running_loop()
-        self._queued: list[_Queued] = []
-        self._awaiting_sync: list[tuple[asyncio.Future[Any], Any]] = []
-        self._syncing = False
-        self._wal = os.open(f"{path}-wal", os.O_RDONLY)
-        self._inode = path.stat().st_ino
-        self._wal_pages = 0
-        self._checkpointing = False
-        self._background: set[asyncio.Task[None]] = set()
-        connection.set_wal_hook(self._note_wal_pages)
-
-    def read(self, sql: str, arguments: Sequence[Any] | dict[str, Any] = ()) -> list[Row]:
-        """All rows of one small query, inline; it sees every write that has been awaited."""
-        try:
-            return list(self._connection.execute(sql, arguments))
-        except apsw.Error as error:
-            raise _translated(error, self.path) from error
-
-    def read_one(self, sql: str, arguments: Sequence[Any] | dict[str, Any] = ()) -> Row | None:
-        rows = self.read(sql, arguments)
-        return rows[0] if rows else None
-
-    async def check_writable(self) -> None:
-        """Raises what a write would raise now, also when the file was taken away under the open connection."""
-        try:
-            same = self.path.stat().st_ino == self._inode
-        except FileNotFoundError:
-            same = False
-        if not same:
-            raise UnavailableError(
-                f"{self.path} was removed or replaced while open; what is written now would be lost."
-            )
-        await self.write(_touch, durable=False)
-
-    async def quick_check(self) -> list[str]:
-        """What SQLite finds wrong with the file, on a thread and a connection of its own; empty when it is sound."""
-        return await self._loop.run_in_executor(None, _quick_check, self.path, self._disk)
-
-    def size_bytes(self) -> int:
-        """The file and its write-ahead log on the disk."""
-        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
-
-    async def write(self, work: Work[T], *, durable: bool = True) -> T:
-        """Run `work` inside the tick's transaction and give back what it returned.
-
-        An error of ours that `work` raises undoes this work alone and is raised here; the others of the tick go on.
+        An error of ours that `work` raises undoes it and is raised here. `work` may be run again from the beginning, so
+        it changes nothing but the database. Raises `UnavailableError` when nothing could be stored.
         """
-        done: asyncio.Future[T] = self._loop.create_future()
-        if not self._queued:
-            self._loop.call_soon(self._commit_queued)
-        self._queued.append(_Queued(work, done, durable))
-        # A caller that is cancelled must not take its work back: the commit may already have happened.
-        return await asyncio.shield(done)
 
     async def sync(self) -> None:
-        """Return once everything committed so far is on the disk; all who wait share one `fdatasync`."""
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._awaiting_sync.append((done, None))
-        if not self._syncing:
-            self._in_background(self._sync())
-        await asyncio.shield(done)
+        """Return once everything that was written so far is safe from a power cut."""
 
-    def _commit_queued(self) -> None:
-        batch, self._queued = self._queued, []
-        finished: list[tuple[_Queued, Any]] = []
-        failure: ThreadkeepError = UnavailableError("The transaction was abandoned; nothing was stored.")
-        committed = False
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            for item in batch:
-                self._run_one(item, finished)
-            self._connection.execute("COMMIT")
-            committed = True
-        except apsw.Error as error:
-            failure = _translated(error, self.path)
-        finally:
-            if not committed:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                for item in batch:
-                    _reject(item.done, failure)
-        if committed:
-            self._report(finished)
+    async def check_writable(self) -> None:
+        """Raises what a write would raise now."""
 
-    def _run_one(self, item: _Queued, finished: list[tuple[_Queued, Any]]) -> None:
-        """An error of ours or a broken constraint undoes this work alone; any other, such as a full disk, all of it."""
-        self._connection.execute("SAVEPOINT work")
-        try:
-            result = item.work(self._connection)
-        except (ThreadkeepError, apsw.ConstraintError) as error:
-            self._connection.execute("ROLLBACK TO work")
-            _reject(item.done, error if isinstance(error, ThreadkeepError) else _translated(error, self.path))
-        else:
-            finished.append((item, result))
-        self._connection.execute("RELEASE work")
+    async def quick_check(self) -> list[str]:
+        """What is wrong with the file, as far as a quick look shows; empty when it is sound."""
 
-    def _report(self, finished: list[tuple[_Queued, Any]]) -> None:
-        for item, result in finished:
-            if item.durable:
-                self._awaiting_sync.append((item.done, result))
-            elif not item.done.done():
-                item.done.set_result(result)
-        if self._awaiting_sync and not self._syncing:
-            self._in_background(self._sync())
-        if self._wal_pages >= _WAL_PAGES_BEFORE_CHECKPOINT and not self._checkpointing:
-            self._in_background(self._checkpoint())
-
-    async def _sync(self) -> None:
-        self._syncing = True
-        try:
-            while self._awaiting_sync:
-                waiting, self._awaiting_sync = self._awaiting_sync, []
-                try:
-                    await self._loop.run_in_executor(self._thread, self._disk.sync, self._wal)
-                except OSError as error:
-                    for done, _ in waiting:
-                        _reject(done, UnavailableError(f"The disk did not take the data: {error}"))
-                    continue
-                for done, result in waiting:
-                    if not done.done():
-                        done.set_result(result)
-        finally:
-            self._syncing = False
-
-    def _note_wal_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
-    async def _checkpoint(self) -> None:
-        """Move the log into the file on a thread; past the cap, wait for readers so that the log starts anew."""
-        self._checkpointing = True
-        mode: Literal["PASSIVE", "RESTART"] = "PASSIVE"
-        if self._wal_pages >= _WAL_PAGES_BEFORE_RESET:
-            mode = "RESTART"
-        try:
-            await self._loop.run_in_executor(self._thread, _checkpoint_file, self.path, mode, self._disk)
-        except apsw.BusyError:
-            pass  # a reader was in the way; the next commit past the threshold tries again
-        finally:
-            self._wal_pages = 0
-            self._checkpointing = False
-
-    def _in_background(self, work: Any) -> None:
-        task = self._loop.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-
-    async def close(self) -> None:
-        while self._queued or self._awaiting_sync or self._background:
-            await asyncio.gather(*self._background)
-            await asyncio.sleep(0)
-        os.close(self._wal)
-        self._connection.close()
-
-
-@asynccontextmanager
-async def open_database(path: Path, disk: Disk | None = None) -> AsyncIterator[Database]:
-    """Open (or make) and migrate the file; raises `CorruptError` or `UnavailableError` with what to do."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="threadkeep-disk") as thread:
-        disk = disk or Disk()
-        database = Database(path, _connect(path, disk), thread, disk)
-        try:
-            yield database
-        finally:
-            await database.close()
-
-
-def _connect(path: Path, disk: Disk) -> apsw.Connection:
-    try:
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = apsw.Connection(str(path), vfs=disk.vfs)
-        connection.set_busy_timeout(_READER_WAIT_MILLISECONDS)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA wal_autocheckpoint=0")
-        connection.execute("PRAGMA foreign_keys=ON")
-        connection.execute("PRAGMA cache_size=-32000")
-        connection.execute("PRAGMA temp_store=MEMORY")
-        migrate(connection, path)
-    except apsw.Error as error:
-        raise _translated(error, path) from error
-    return connection
-
-
-def _checkpoint_file(path: Path, mode: Literal["PASSIVE", "RESTART"], disk: Disk) -> None:
-    connection = apsw.Connection(str(path), vfs=disk.vfs)
-    try:
-        connection.set_busy_timeout(_READER_WAIT_MILLISECONDS)
-        # The pragma, not the call: a connection that has read nothing yet does not know of the log.
-        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
-    finally:
-        connection.close()
-
-
-def _quick_check(path: Path, disk: Disk) -> list[str]:
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=disk.vfs)
-    try:
-        return [str(line) for (line,) in connection.execute("PRAGMA quick_check(5)") if line != "ok"]
-    except apsw.Error as error:
-        return [str(error)]
-    finally:
-        connection.close()
-
-
-def _touch(connection: apsw.Connection) -> None:
-    """The smallest real write."""
-    connection.pragma("user_version", connection.pragma("user_version"))
-
-
-def _reject(done: asyncio.Future[Any], error: ThreadkeepError) -> None:
-    if not done.done():
-        done.set_exception(error)
-
-
-def _translated(error: apsw.Error, path: Path) -> ThreadkeepError:
-    match error:
-        case apsw.FullError():
-            return StorageFullError()
-        case apsw.CorruptError() | apsw.NotADBError():
-            return CorruptError(f"{path} is damaged ({error}). Stop the server and restore it from a backup.")
-        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
-            return UnavailableError(f"{path} cannot be written ({error}). Check its permissions and its disk.")
-        case apsw.BusyError() | apsw.LockedError():
-            return UnavailableError(f"{path} is locked by another process ({error}).")
-        case apsw.IOError():
-            return UnavailableError(f"{path}: the disk failed ({error}).")
-        case _:
-            return ThreadkeepError(f"{path}: {error}")
+    def hold(self, key: str) -> AbstractAsyncContextManager[None]:
+        """Keep every other process from holding the same key, for the length of the block."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import apsw
-
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 
 IntentKind = Literal["delete_thread", "delete_run"]
@@ -27,9 +26,9 @@ class Intents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open_ones(self, thread_id: str | None = None) -> list[Intent]:
+    async def open_ones(self, thread_id: str | None = None) -> list[Intent]:
         """Everything (or everything of one thread) that is decided and not yet done, in order."""
-        rows = self._database.read(
+        rows = await self._database.read(
             """SELECT kind, thread_id, run_id, intent_id FROM intents WHERE :thread IS NULL OR thread_id = :thread
                ORDER BY intent_id""",
             {"thread": thread_id},
@@ -43,7 +42,7 @@ class Intents:
     async def done(self, intent: Intent) -> None:
         """Strike it out; of a deleted thread, this is also where its row goes."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             if intent.kind == "delete_thread":
                 connection.execute("DELETE FROM threads WHERE thread_id = ?", (intent.thread_id,))
             connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent.intent_id,))
@@ -51,19 +50,20 @@ class Intents:
         await self._database.write(work)
 
 
-def add_intent(connection: apsw.Connection, intent: Intent) -> int:
-    connection.execute(
-        "INSERT INTO intents (kind, thread_id, run_id) VALUES (?, ?, ?)", (intent.kind, intent.thread_id, intent.run_id)
-    )
-    return connection.last_insert_rowid()
+def add_intent(connection: Connection, intent: Intent) -> int:
+    row = connection.execute(
+        "INSERT INTO intents (kind, thread_id, run_id) VALUES (?, ?, ?) RETURNING intent_id",
+        (intent.kind, intent.thread_id, intent.run_id),
+    ).fetchone()
+    return int(row[0])
 
 
-def deletion_decided(connection: apsw.Connection, thread_id: str) -> bool:
+def deletion_decided(connection: Connection, thread_id: str) -> bool:
     """Whether the thread is about to go, with everything on it."""
     query = "SELECT 1 FROM intents WHERE kind = 'delete_thread' AND thread_id = ?"
     return connection.execute(query, (thread_id,)).fetchone() is not None
 
 
-def strike_out(connection: apsw.Connection, intent_id: int) -> None:
+def strike_out(connection: Connection, intent_id: int) -> None:
     """It was not to be: what it would have undone is there to stay."""
     connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent_id,))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import apsw
-
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 
 
 def count_interaction(
-    connection: apsw.Connection,
+    connection: Connection,
     *,
     graph_id: str,
     user_id: str | None,
@@ -21,9 +20,11 @@ def count_interaction(
 ) -> None:
     connection.execute(
         """INSERT INTO interaction_totals VALUES (?, ?, 1, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET interactions = interactions + 1, successes = successes + excluded.successes,
-               duration_seconds = duration_seconds + excluded.duration_seconds,
-               total_tokens = total_tokens + excluded.total_tokens, cost_usd = cost_usd + excluded.cost_usd""",
+           ON CONFLICT (graph_id, user_id) DO UPDATE SET interactions = interaction_totals.interactions + 1,
+               successes = interaction_totals.successes + excluded.successes,
+               duration_seconds = interaction_totals.duration_seconds + excluded.duration_seconds,
+               total_tokens = interaction_totals.total_tokens + excluded.total_tokens,
+               cost_usd = interaction_totals.cost_usd + excluded.cost_usd""",
         (graph_id, user_id or "", int(success), seconds, tokens, cost_usd),
     )
 
@@ -31,7 +32,7 @@ def count_interaction(
 async def interaction_totals(database: Database) -> dict[str, Any]:
     """Interactions, how many of them went well, how long they took, tokens and cost (null where some price is not
     known): in all, per graph, per user that was named."""
-    rows = database.read(
+    rows = await database.read(
         """SELECT graph_id, user_id, interactions, successes, duration_seconds, total_tokens, cost_usd
            FROM interaction_totals ORDER BY 1, 2"""
     )

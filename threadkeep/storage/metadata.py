@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import apsw
-
 from threadkeep import json
 from threadkeep.callers import Caller
+from threadkeep.storage.connection import Connection
 
 _ARRAY = "[]"
 
@@ -30,7 +29,7 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
         yield json.dumps_text(path), json.dumps_text(value)
 
 
-def store_leaves(connection: apsw.Connection, thread_id: str, metadata: dict[str, Any]) -> None:
+def store_leaves(connection: Connection, thread_id: str, metadata: dict[str, Any]) -> None:
     connection.execute("DELETE FROM thread_metadata WHERE thread_id = ?", (thread_id,))
     rows = {(path, value, thread_id) for path, value in leaves(metadata) if path != "[]"}
     if rows:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import apsw
-
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 
 
@@ -31,12 +30,12 @@ class Outbox:
 
     async def due(self, *, now: str, a_host: int, limit: int) -> list[Webhook]:
         """Whose time has come, the longest overdue first, at most `a_host` of them for each host."""
-        rows = self._database.read(
+        rows = await self._database.read(
             """SELECT webhook_id, run_id, url, payload, created_at, owner, attempts FROM outbox
                WHERE webhook_id IN (
                    SELECT webhook_id FROM (
                        SELECT webhook_id, row_number() OVER (PARTITION BY host ORDER BY due_at, webhook_id) AS place
-                       FROM outbox WHERE due_at <= ?)
+                       FROM outbox WHERE due_at <= ?) AS ranked
                    WHERE place <= ?)
                ORDER BY due_at, webhook_id LIMIT ?""",
             (now, a_host, limit),
@@ -45,19 +44,19 @@ class Outbox:
 
     async def next_time(self, *, after: str) -> str | None:
         """When the next one that is not due yet will be."""
-        row = self._database.read_one("SELECT min(due_at) FROM outbox WHERE due_at > ?", (after,))
+        row = await self._database.read_one("SELECT min(due_at) FROM outbox WHERE due_at > ?", (after,))
         return None if row is None else row[0]
 
     async def remove(self, webhook: Webhook) -> None:
         """It was taken, or given up."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute("DELETE FROM outbox WHERE webhook_id = ?", (webhook.webhook_id,))
 
         await self._database.write(work)
 
     async def postpone(self, webhook: Webhook, *, due_at: str, error: str) -> None:
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(
                 "UPDATE outbox SET attempts = attempts + 1, last_error = ?, due_at = ? WHERE webhook_id = ?",
                 (error, due_at, webhook.webhook_id),
@@ -74,13 +73,13 @@ class Outbox:
         await self._forget("owner = ?", owner)
 
     async def _forget(self, condition: str, value: str) -> None:
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute(f"DELETE FROM outbox WHERE {condition}", (value,))
 
         await self._database.write(work)
 
 
-def add_webhook(connection: apsw.Connection, webhook: Webhook) -> None:
+def add_webhook(connection: Connection, webhook: Webhook) -> None:
     connection.execute(
         "INSERT INTO outbox (webhook_id, owner, run_id, url, host, payload, due_at, created_at)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
-import apsw
-
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.clock import timestamp
 from threadkeep.errors import ConflictError, NotFoundError
-from threadkeep.storage.database import Database, Row
+from threadkeep.storage.connection import Connection, Row
+from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intent, add_intent, strike_out
 from threadkeep.storage.metadata import Leaf, has_leaf, store_leaves, visible, wanted_leaves
 
@@ -68,7 +67,7 @@ class Threads:
     async def create(self, thread: Thread, *, keep_existing: bool) -> Thread:
         """Store a new thread. One with that id already there: itself when `keep_existing`, else `ConflictError`."""
 
-        def work(connection: apsw.Connection) -> Thread:
+        def work(connection: Connection) -> Thread:
             present = find_thread(connection, thread.thread_id)
             if present is None:
                 insert_thread(connection, thread)
@@ -80,14 +79,14 @@ class Threads:
         return await self._database.write(work)
 
     async def get(self, thread_id: str, caller: Caller) -> Thread:
-        row = self._database.read_one(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,))
+        row = await self._database.read_one(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,))
         return _seen(None if row is None else _thread(row), thread_id, caller)
 
     async def search(self, query: ThreadQuery, caller: Caller) -> list[Thread]:
         assert query.sort_by in SORT_COLUMNS
-        where, arguments = self._where(query, caller)
+        where, arguments = await self._where(query, caller)
         direction = "DESC" if query.descending else "ASC"
-        rows = self._database.read(
+        rows = await self._database.read(
             f"SELECT {_COLUMNS} FROM threads {where} ORDER BY {query.sort_by} {direction}, thread_id {direction}"
             " LIMIT ? OFFSET ?",
             (*arguments, query.limit, query.offset),
@@ -98,25 +97,25 @@ class Threads:
         leaves = _leaves(query, caller)
         conditions, arguments = _conditions(query, caller)
         if len(leaves) == 1 and not conditions:
-            row = self._database.read_one(
+            row = await self._database.read_one(
                 "SELECT count(*) FROM thread_metadata WHERE path = ? AND value = ?", leaves[0]
             )
         else:
-            where, arguments = self._where(query, caller)
-            row = self._database.read_one(f"SELECT count(*) FROM threads {where}", arguments)
+            where, arguments = await self._where(query, caller)
+            row = await self._database.read_one(f"SELECT count(*) FROM threads {where}", arguments)
         assert row is not None
         return int(row[0])
 
-    def _where(self, query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
+    async def _where(self, query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
         conditions, arguments = _conditions(query, caller)
         for leaf in _leaves(query, caller):
-            conditions.append(has_leaf(common=self._is_common(leaf)))
+            conditions.append(has_leaf(common=await self._is_common(leaf)))
             arguments += leaf
         return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
 
-    def _is_common(self, leaf: Leaf) -> bool:
+    async def _is_common(self, leaf: Leaf) -> bool:
         some = "SELECT 1 FROM thread_metadata WHERE path = ? AND value = ? LIMIT ?"
-        row = self._database.read_one(f"SELECT count(*) FROM ({some})", (*leaf, _COMMON))
+        row = await self._database.read_one(f"SELECT count(*) FROM ({some})", (*leaf, _COMMON))
         return row is not None and row[0] == _COMMON
 
     async def patch(
@@ -130,7 +129,7 @@ class Threads:
     ) -> Thread:
         """Merge `metadata` into the thread's, and set its `ttl` (what was asked, when it expires) if given."""
 
-        def work(connection: apsw.Connection) -> Thread:
+        def work(connection: Connection) -> Thread:
             thread = owned_thread(connection, thread_id, caller)
             merge_metadata(connection, thread, metadata)
             connection.execute("UPDATE threads SET updated_at = ? WHERE thread_id = ?", (now, thread_id))
@@ -156,7 +155,7 @@ class Threads:
     ) -> None:
         """A state update outside a run: what lists show of the thread follows it, unless a run came meanwhile."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             query = "SELECT 1 FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') LIMIT 1"
             if connection.execute(query, (thread_id,)).fetchone() is None:
                 set_status(
@@ -171,7 +170,7 @@ class Threads:
     async def create_instead(self, thread: Thread, undo: int) -> None:
         """Store a new thread whose state is already there, and strike out the intent that would have removed it."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             if find_thread(connection, thread.thread_id) is not None:
                 raise ConflictError(f"Thread with ID {thread.thread_id} already exists")
             insert_thread(connection, thread)
@@ -184,17 +183,18 @@ class Threads:
 
         Without `with_ttl` only those that nobody gave one: a run's own thread, kept a little for late readers.
         """
-        rows = self._database.read(
-            f"""SELECT {_COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy' AND (? OR ttl IS NULL)
+        which = "" if with_ttl else "AND ttl IS NULL"
+        rows = await self._database.read(
+            f"""SELECT {_COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy' {which}
                 ORDER BY expires_at LIMIT ?""",
-            (now, with_ttl, limit),
+            (now, limit),
         )
         return [_thread(row) for row in rows]
 
     async def decide_expiry(self, thread_id: str, *, now: str) -> bool:
         """Decide that an expired thread goes, unless a run came or its time was changed meanwhile: then False."""
 
-        def work(connection: apsw.Connection) -> bool:
+        def work(connection: Connection) -> bool:
             query = "SELECT 1 FROM threads WHERE thread_id = ? AND expires_at <= ? AND status != 'busy'"
             if connection.execute(query, (thread_id, now)).fetchone() is None:
                 return False
@@ -206,13 +206,13 @@ class Threads:
     async def postpone_expiry(self, thread_id: str) -> None:
         """What a pruned thread keeps does not expire; the next change of its state starts its time anew."""
 
-        def work(connection: apsw.Connection) -> None:
+        def work(connection: Connection) -> None:
             connection.execute("UPDATE threads SET expires_at = NULL WHERE thread_id = ?", (thread_id,))
 
         await self._database.write(work)
 
     async def current(self, user_id: str, graph_id: str, caller: Caller) -> str | None:
-        row = self._database.read_one(
+        row = await self._database.read_one(
             "SELECT thread_id FROM current_threads WHERE owner = ? AND user_id = ? AND graph_id = ?",
             (caller.identity or "", user_id, graph_id),
         )
@@ -226,20 +226,24 @@ class Threads:
         """
         key = (thread.owner or "", thread.user_id, thread.graph_id)
 
-        def work(connection: apsw.Connection) -> str:
+        def work(connection: Connection) -> str:
             row = connection.execute(
                 "SELECT thread_id FROM current_threads WHERE owner = ? AND user_id = ? AND graph_id = ?", key
             ).fetchone()
             if row is not None and not replace:
                 return str(row[0])
             insert_thread(connection, thread)
-            connection.execute("INSERT OR REPLACE INTO current_threads VALUES (?, ?, ?, ?)", (*key, thread.thread_id))
+            connection.execute(
+                """INSERT INTO current_threads VALUES (?, ?, ?, ?)
+                   ON CONFLICT (owner, user_id, graph_id) DO UPDATE SET thread_id = excluded.thread_id""",
+                (*key, thread.thread_id),
+            )
             return thread.thread_id
 
         return await self._database.write(work)
 
 
-def insert_thread(connection: apsw.Connection, thread: Thread) -> None:
+def insert_thread(connection: Connection, thread: Thread) -> None:
     connection.execute(
         f"INSERT INTO threads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -263,12 +267,12 @@ def insert_thread(connection: apsw.Connection, thread: Thread) -> None:
     store_leaves(connection, thread.thread_id, thread.metadata)
 
 
-def find_thread(connection: apsw.Connection, thread_id: str) -> Thread | None:
+def find_thread(connection: Connection, thread_id: str) -> Thread | None:
     row = connection.execute(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,)).fetchone()
     return None if row is None else _thread(row)
 
 
-def owned_thread(connection: apsw.Connection, thread_id: str, caller: Caller) -> Thread:
+def owned_thread(connection: Connection, thread_id: str, caller: Caller) -> Thread:
     return _seen(find_thread(connection, thread_id), thread_id, caller)
 
 
@@ -278,7 +282,7 @@ def _seen(thread: Thread | None, thread_id: str, caller: Caller) -> Thread:
     return thread
 
 
-def merge_metadata(connection: apsw.Connection, thread: Thread, metadata: dict[str, Any]) -> None:
+def merge_metadata(connection: Connection, thread: Thread, metadata: dict[str, Any]) -> None:
     merged = {**thread.metadata, **metadata}
     if merged != thread.metadata:
         connection.execute(
@@ -288,7 +292,7 @@ def merge_metadata(connection: apsw.Connection, thread: Thread, metadata: dict[s
 
 
 def set_status(
-    connection: apsw.Connection,
+    connection: Connection,
     thread_id: str,
     *,
     status: ThreadStatus,
@@ -297,11 +301,13 @@ def set_status(
     error: dict[str, Any] | None,
     preview: str | None,
 ) -> None:
+    found = connection.execute("SELECT ttl FROM threads WHERE thread_id = ?", (thread_id,)).fetchone()
+    if found is None:
+        return
+    ttl = found[0]
     connection.execute(
         """UPDATE threads SET status = ?, interrupts = ?, error = ?, preview = ifnull(?, preview), updated_at = ?,
-               state_updated_at = ?, expires_at = CASE WHEN ttl IS NULL THEN NULL ELSE strftime('%Y-%m-%dT%H:%M:%f',
-                   ?, (json_extract(ttl, '$.ttl') * 60) || ' seconds') || '000+00:00' END
-           WHERE thread_id = ?""",
+               state_updated_at = ?, expires_at = ? WHERE thread_id = ?""",
         (
             status,
             json.dumps_text(interrupts),
@@ -309,7 +315,7 @@ def set_status(
             preview,
             now,
             now,
-            now,
+            expiry(None if ttl is None else json.loads(ttl), datetime.fromisoformat(now)),
             thread_id,
         ),
     )

@@ -43,11 +43,18 @@ class EventLog:
         self._buffer_bytes = buffer_bytes
         self._live: dict[str, RunStream] = {}
 
-    def open(self, run_id: str, *, resumable: bool) -> RunStream:
+    def open_new(self, run_id: str, *, resumable: bool) -> RunStream:
+        """The stream of a run that is about to be accepted."""
+        return self._opened(run_id, resumable, last_id=0)
+
+    async def open(self, run_id: str, *, resumable: bool) -> RunStream:
         """The stream of a run that is about to start; one that started before goes on after its last stored event."""
         if (stream := self._live.get(run_id)) is not None:
             return stream
-        last_id = self.store.last_id(run_id) if resumable else 0
+        last_id = await self.store.last_id(run_id) if resumable else 0
+        return self._live.get(run_id) or self._opened(run_id, resumable, last_id=last_id)
+
+    def _opened(self, run_id: str, resumable: bool, *, last_id: int) -> RunStream:
         stream = RunStream(run_id, resumable=resumable, buffer_bytes=self._buffer_bytes, last_id=last_id)
         self._live[run_id] = stream
         return stream
@@ -157,7 +164,7 @@ class EventLog:
         self, run_id: str, status: str, after: int, *, attempt: int, values: Values = "all"
     ) -> AsyncGenerator[list[Event], None]:
         """What is stored of a run that has ended, past an id, and in any case its end; `GapError` as `subscribe`."""
-        self.store.require_kept(run_id, after)
+        await self.store.require_kept(run_id, after)
         ended = False
         while events := await self._stored(run_id, after, values):
             after, ended = events[-1].event_id, events[-1].name == END
@@ -170,7 +177,7 @@ class EventLog:
         return int(self._clock.now().timestamp() * 1000)
 
     async def _stored(self, run_id: str, after: int, values: Values) -> list[Event]:
-        return [await self._whole(run_id, stored, values) for stored in self.store.page(run_id, after)]
+        return [await self._whole(run_id, stored, values) for stored in await self.store.page(run_id, after)]
 
     async def _whole(self, run_id: str, stored: StoredEvent, values: Values) -> Event:
         if stored.checkpoint_id is None or stored.event.data or values == "none":

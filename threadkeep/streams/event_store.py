@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import apsw
-
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 from threadkeep.streams.live import Event, GapError
 
@@ -32,26 +31,26 @@ class EventStore:
         """Store events, durably."""
         await self._database.write(lambda connection: insert_events(connection, run_id, events))
 
-    def page(self, run_id: str, after: int) -> list[StoredEvent]:
+    async def page(self, run_id: str, after: int) -> list[StoredEvent]:
         """Some of a run's stored events past an id, in order; none when there are no more."""
-        rows = self._database.read(
+        rows = await self._database.read(
             """SELECT event_id, name, data, attempt, at, checkpoint_id FROM events WHERE run_id = ? AND event_id > ?
                ORDER BY event_id LIMIT ?""",
             (run_id, after, _PAGE),
         )
         return [StoredEvent(Event(*row[:5]), row[5]) for row in rows]
 
-    def last_id(self, run_id: str) -> int:
-        row = self._database.read_one("SELECT max(event_id) FROM events WHERE run_id = ?", (run_id,))
-        return max(self.floor(run_id), row[0] or 0 if row else 0)
+    async def last_id(self, run_id: str) -> int:
+        row = await self._database.read_one("SELECT max(event_id) FROM events WHERE run_id = ?", (run_id,))
+        return max(await self.floor(run_id), row[0] or 0 if row else 0)
 
-    def floor(self, run_id: str) -> int:
-        row = self._database.read_one("SELECT event_floor FROM runs WHERE run_id = ?", (run_id,))
+    async def floor(self, run_id: str) -> int:
+        row = await self._database.read_one("SELECT event_floor FROM runs WHERE run_id = ?", (run_id,))
         return int(row[0]) if row else 0
 
-    def require_kept(self, run_id: str, after: int) -> None:
+    async def require_kept(self, run_id: str, after: int) -> None:
         """`GapError` when some event past `after` is no longer kept."""
-        floor = self.floor(run_id)
+        floor = await self.floor(run_id)
         if after < floor:
             raise GapError(
                 f"Events up to {floor} of this run are no longer kept. Read the thread's state, or join without a "
@@ -64,14 +63,14 @@ class EventStore:
         Gives the number of runs whose events went.
         """
 
-        def work(connection: apsw.Connection) -> int:
+        def work(connection: Connection) -> int:
             old = connection.execute(
                 "SELECT run_id FROM runs WHERE event_bytes > 0 AND ended_at < ?", (ended_before,)
             ).fetchall()
             crowded = connection.execute(
                 """SELECT run_id FROM (
                        SELECT run_id, sum(event_bytes) OVER (PARTITION BY thread_id ORDER BY seq DESC) AS newer_bytes
-                       FROM runs WHERE event_bytes > 0)
+                       FROM runs WHERE event_bytes > 0) AS kept
                    WHERE newer_bytes > ?""",
                 (thread_bytes,),
             ).fetchall()
@@ -89,7 +88,7 @@ class EventStore:
         return await self._database.write(work, durable=False)
 
 
-def insert_events(connection: apsw.Connection, run_id: str, events: list[StoredEvent]) -> None:
+def insert_events(connection: Connection, run_id: str, events: list[StoredEvent]) -> None:
     connection.executemany(
         "INSERT INTO events (run_id, event_id, attempt, at, name, data, checkpoint_id) VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
@@ -107,7 +106,7 @@ def insert_events(connection: apsw.Connection, run_id: str, events: list[StoredE
     )
 
 
-def close_events(connection: apsw.Connection, run_id: str, final: Event) -> None:
+def close_events(connection: Connection, run_id: str, final: Event) -> None:
     """Store a run's terminal event, drop what its checkpoints hold as well, and note what is left, for retention.
 
     Only now, and only of the attempt that ended: the checkpointer was flushed before this, while a checkpoint that an
@@ -115,8 +114,8 @@ def close_events(connection: apsw.Connection, run_id: str, final: Event) -> None
     """
     insert_events(connection, run_id, [StoredEvent(final, None)])
     connection.execute(
-        "UPDATE events SET data = x'' WHERE run_id = ? AND attempt = ? AND checkpoint_id IS NOT NULL",
-        (run_id, final.attempt),
+        "UPDATE events SET data = ? WHERE run_id = ? AND attempt = ? AND checkpoint_id IS NOT NULL",
+        (b"", run_id, final.attempt),
     )
     connection.execute(
         """UPDATE runs SET event_bytes = (SELECT sum(length(data) + length(name) + 40) FROM events
