@@ -7,7 +7,7 @@ process's environment that are secret by their names, passwords in its addresses
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from urllib.parse import quote, unquote, urlsplit
 
@@ -23,6 +23,11 @@ _LOOKS_SECRET = re.compile(
       | \b(?:sk|tk|lsv2|pk-lf|sk-lf|ghp|xox[abp])[-_][A-Za-z0-9_.-]{8,}""",
     re.I | re.X,
 )
+_HINTS = (
+    *("bearer", "basic", "://", "api", "token", "password", "secret"),
+    *("sk-", "sk_", "tk-", "tk_", "lsv2", "pk-lf", "ghp", "xox"),
+)
+"""Whatever looks secret has one of these in it. They are found in a tenth of the time, and most lines have none."""
 
 Mask = Callable[[str], str]
 
@@ -30,14 +35,22 @@ Mask = Callable[[str], str]
 def mask_for(environment: Mapping[str, str]) -> Mask:
     """A function that gives a text back without secrets; those of the environment as it is now."""
     known = {form for secret in _secrets(environment) for form in _forms(secret)}
-    pattern = re.compile("|".join(re.escape(form) for form in sorted(known, key=len, reverse=True))) if known else None
-    return partial(_masked, pattern)
+    return partial(_masked, sorted(known, key=len, reverse=True))
 
 
-def _masked(known: re.Pattern[str] | None, text: str) -> str:
-    if known is not None:
-        text = known.sub(MASK, text)
-    return _LOOKS_SECRET.sub(lambda found: (found["before"] or "") + MASK, text)
+def _masked(known: Sequence[str], text: str) -> str:
+    if any(form in text for form in known):
+        text = re.sub("|".join(map(re.escape, known)), MASK, text)
+    if _may_look_secret(text):
+        text = _LOOKS_SECRET.sub(lambda found: (found["before"] or "") + MASK, text)
+    return text
+
+
+def _may_look_secret(text: str) -> bool:
+    if not text.isascii():  # the pattern also knows letters that are no hint's small ones
+        return True
+    small = text.lower()
+    return any(hint in small for hint in _HINTS)
 
 
 def _secrets(environment: Mapping[str, str]) -> set[str]:

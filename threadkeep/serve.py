@@ -21,6 +21,7 @@ import uvicorn
 
 from threadkeep import __version__
 from threadkeep.errors import StartupError
+from threadkeep.heap import settle_heap
 from threadkeep.logs import configure_logs
 from threadkeep.masking import mask_for
 from threadkeep.reload import SourceReload
@@ -52,6 +53,7 @@ class DrainingServer(uvicorn.Server):
         app = self.config.loaded_app
         await self._opened.enter_async_context(app.router.lifespan_context(app))
         await super().startup(sockets=sockets)
+        settle_heap()
         if self.banner is not None and sockets:
             sys.stdout.write(self.banner(_address(sockets[0])))
             sys.stdout.flush()

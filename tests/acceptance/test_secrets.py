@@ -77,6 +77,8 @@ def test_a_models_address_with_a_password_in_it_is_never_shown(data_dir: Path) -
         ('{"api_key": "abcdef123"}', f'{{"api_key": "{MASK}"}}'),
         ("postgres://ada:hunter22@db/app?x=1", f"postgres://ada:{MASK}@db/app?x=1"),
         ("https://search.example/?api_key=abcdef123&q=cats", f"https://search.example/?api_key={MASK}&q=cats"),
+        ("BASIC YWRhOmh1bnRlcjIyMjI=", f"BASIC {MASK}"),
+        ("a \u212aelvin's ghp_abcdefgh1234, t\u212a-abcdefgh1234", f"a \u212aelvin's {MASK}, {MASK}"),
         ("line one\nHUNTER-22 is it", f"line one\n{MASK} is it"),
     ],
 )

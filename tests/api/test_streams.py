@@ -51,6 +51,16 @@ async def test_streams_say_where_they_can_be_found_before_the_first_frame(sdk: S
     assert stateless.headers["location"].startswith("/runs/")
 
 
+async def test_a_run_that_ends_soon_is_waited_for_without_a_stream_and_under_the_same_headers(
+    raw: httpx.AsyncClient,
+) -> None:
+    answer = await raw.post("/runs/wait", json={"assistant_id": "echo", "input": {"messages": "hi"}})
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["location"] == f"{answer.headers['content-location']}/join"
+
+
 @requirement("streams.cors")
 async def test_browsers_on_loopback_may_read_the_locations(raw: httpx.AsyncClient) -> None:
     answer = await raw.post("/runs/wait", json=COUNT, headers={"origin": "http://localhost:3000"})

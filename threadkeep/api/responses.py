@@ -13,9 +13,11 @@ from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.run import Run
 from threadkeep.streams.live import END, Event, GapError, RunStream
-from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, LongResponse, StreamCutError, encode
+from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, UNBUFFERED, LongResponse, StreamCutError, encode
 
 Batches = AsyncGenerator[list[Event], None]
+
+_SOON_SECONDS = 0.25
 
 
 class Json(Response):
@@ -47,18 +49,28 @@ def stream_response(
     return long_response(engine, chunks, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, headers=headers)
 
 
-def wait_response(
+async def wait_response(
     engine: Engine,
     run: Run,
     stream: RunStream | None,
     *,
     headers: Mapping[str, str],
     cancel_on_disconnect: bool = False,
-) -> LongResponse:
-    """The run's final values, once there are any; newlines before them keep the connection alive."""
+) -> Response:
+    """The run's final values, once there are any; newlines before them keep the connection alive.
+
+    Those of a run that ends soon are an answer like any other; only a longer one is headed before it can be filled.
+    """
+    if stream is None:
+        return Json(await result_of_ended(engine, run), headers={**UNBUFFERED, **headers})
+    with engine.metrics.reader("wait"):
+        if await stream.over_within(min(_SOON_SECONDS, engine.settings.heartbeat_seconds)):
+            return Json(stream.result, headers={**UNBUFFERED, **headers})
 
     async def body() -> AsyncGenerator[bytes, None]:
-        yield json.dumps(await final_values(engine, run, stream))
+        if not await stream.until_over():
+            raise StreamCutError
+        yield json.dumps(stream.result)
 
     chunks = cancelling(engine, run, body()) if cancel_on_disconnect else body()
     return long_response(engine, chunks, media_type="application/json", heartbeat=b"\n", headers=headers)

@@ -50,7 +50,7 @@ async def wait_run(
     thread_id: str, body: RunCreate, engine: EngineOf, caller: CallerOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
     accepted = await _accept(engine, caller, thread_id, body, idempotency_key)
-    return _waited(engine, accepted)
+    return await _waited(engine, accepted)
 
 
 @router.post("/runs", responses=documented(RUN))
@@ -72,7 +72,7 @@ async def stream_stateless_run(
 async def wait_stateless_run(
     body: RunCreate, engine: EngineOf, caller: CallerOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    return _waited(engine, await _accept(engine, caller, None, body, idempotency_key))
+    return await _waited(engine, await _accept(engine, caller, None, body, idempotency_key))
 
 
 @router.post("/runs/batch", responses=documented([RUN]))
@@ -120,7 +120,7 @@ async def join_run(
     thread_id: str, run_id: str, engine: EngineOf, caller: CallerOf, cancel_on_disconnect: bool = False
 ) -> Response:
     run = await _run(engine, caller, thread_id, run_id)
-    return wait_response(
+    return await wait_response(
         engine,
         run,
         await _live(engine, run),
@@ -161,7 +161,7 @@ async def join_stateless_run(
     run_id: str, engine: EngineOf, caller: CallerOf, cancel_on_disconnect: bool = False
 ) -> Response:
     run = await engine.queue.get(uuid_of("run", run_id), caller)
-    return wait_response(
+    return await wait_response(
         engine,
         run,
         await _live(engine, run),
@@ -238,8 +238,8 @@ async def _streamed(engine: Engine, accepted: AcceptedRun) -> Response:
     )
 
 
-def _waited(engine: Engine, accepted: AcceptedRun) -> Response:
-    return wait_response(
+async def _waited(engine: Engine, accepted: AcceptedRun) -> Response:
+    return await wait_response(
         engine,
         accepted.run,
         accepted.stream,

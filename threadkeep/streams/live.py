@@ -55,6 +55,7 @@ class RunStream:
         self._bytes_left = buffer_bytes
         self._floor = last_id
         self._waiting: list[asyncio.Future[None]] = []
+        self._waiting_for_end: list[asyncio.Future[None]] = []
         self._abandoned = False
 
     @property
@@ -104,9 +105,29 @@ class RunStream:
 
     async def until_over(self) -> bool:
         """Return when the run has ended (true), or when it goes on elsewhere or later (false)."""
-        while not self.ended:
-            await self.changed(self.last_id)
+        if not self.ended:
+            await self._end(asyncio.get_running_loop().create_future())
         return not self._abandoned
+
+    async def over_within(self, seconds: float) -> bool:
+        """Wait for the run's end for so long; whether it has come, here."""
+        if not self.ended:
+            loop = asyncio.get_running_loop()
+            waiter: asyncio.Future[None] = loop.create_future()
+            timer = loop.call_later(seconds, _resolve, waiter)
+            try:
+                await self._end(waiter)
+            finally:
+                timer.cancel()
+        return self.ended and not self._abandoned
+
+    async def _end(self, waiter: asyncio.Future[None]) -> None:
+        self._waiting_for_end.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiting_for_end:
+                self._waiting_for_end.remove(waiter)
 
     def abandon(self) -> None:
         """The run goes on elsewhere or later: no end will come from here. Readers are let go without one."""
@@ -115,6 +136,13 @@ class RunStream:
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if self.ended:
+            waiting += self._waiting_for_end
+            self._waiting_for_end = []
         for waiter in waiting:
-            if not waiter.done():
-                waiter.set_result(None)
+            _resolve(waiter)
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -17,6 +17,7 @@ from threadkeep.metrics import Metrics
 from threadkeep.streams.live import Event
 
 HEARTBEAT = b": heartbeat\r\n\r\n"
+UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
 EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
@@ -64,7 +65,7 @@ class LongResponse(Response):
         self._send_timeout = send_timeout_seconds
         self._metrics = metrics
         self._kind = "stream" if media_type == EVENT_STREAM else "wait"
-        head = {"content-type": media_type, "cache-control": "no-store", "x-accel-buffering": "no", **(headers or {})}
+        head = {"content-type": media_type, **UNBUFFERED, **(headers or {})}
         super().__init__(headers=head)
         del self.headers["content-length"]
 
