@@ -164,6 +164,12 @@ REQUIREMENTS: dict[str, Requirement] = {
         "OURS", "Location works while the run lives, and of a resumable one after it.", "The reference's is a 404."
     ),
     "runs.batch": R("SDK", "All or none."),
+    "runs.trace": R(
+        "OURS", "Every node, model call and tool call with what it was sent and gave, its time, tokens and cost."
+    ),
+    "runs.trace.gone": R("OURS", "A trace goes with its run, its thread and its user, with all that only it held."),
+    "runs.trace.setting": R("OURS", "TRACES=metadata keeps no messages, off nothing; keys are masked in all."),
+    "runs.feedback": R("OURS", "A thumb and a note, kept with the run, replaced by PUT, taken back by an empty one."),
     "runs.refused": R(
         "OURS",
         "Unknown graph, assistant, thread, checkpoint (404), node, mode, context (422): nothing is stored.",

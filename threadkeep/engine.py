@@ -32,6 +32,7 @@ from threadkeep.runs.execute import Executor
 from threadkeep.runs.prices import Prices, own_prices
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.quotas import Quotas
+from threadkeep.runs.recorder import Recorder
 from threadkeep.runs.sweep import Sweep
 from threadkeep.runs.values import Values
 from threadkeep.runs.webhook_targets import WebhookTargets
@@ -42,11 +43,13 @@ from threadkeep.storage.api_keys import ApiKeys
 from threadkeep.storage.assistants import Assistants
 from threadkeep.storage.crons import Crons
 from threadkeep.storage.database import Database
+from threadkeep.storage.feedback import FeedbackTable
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.intents import Intents
 from threadkeep.storage.outbox import Outbox
 from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.storage.threads import Threads
+from threadkeep.storage.traces import Traces
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.event_store import EventStore
 from threadkeep.sync_nodes import SyncThreads
@@ -79,6 +82,8 @@ class Engine:
     outbox: Outbox
     sweep: Sweep
     values: Values
+    recorder: Recorder
+    feedback: FeedbackTable
     intents: Intents
     metrics: Metrics
     mask: Mask
@@ -139,6 +144,7 @@ async def open_engine(
             for task in serving:
                 task.cancel()
             await asyncio.gather(*serving, return_exceptions=True)
+            await engine.recorder.close()
 
 
 def _wired(
@@ -168,6 +174,9 @@ def _wired(
     assistants = Assistants(database)
     intents = Intents(database)
     cleanup = Cleanup(intents, saver)
+    prices = Prices(own_prices(settings.model_prices))
+    traces = Traces(database)
+    recorder = Recorder(traces, prices, mask, clock, settings)
     executor = Executor(
         queue=queue,
         event_log=event_log,
@@ -176,7 +185,8 @@ def _wired(
         cleanup=cleanup,
         metrics=metrics,
         mask=mask,
-        prices=Prices(own_prices(settings.model_prices)),
+        prices=prices,
+        recorder=recorder,
         clock=clock,
         settings=settings,
     )
@@ -217,8 +227,11 @@ def _wired(
         webhooks=webhooks,
         outbox=outbox,
         values=values,
+        recorder=recorder,
+        feedback=FeedbackTable(database),
         sweep=Sweep(
             threads=threads,
+            traces=traces,
             events=event_log.store,
             cleanup=cleanup,
             saver=saver,

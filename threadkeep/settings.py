@@ -80,6 +80,11 @@ class Settings:
     event_bytes_per_thread: int = _setting(
         50_000_000, "EVENT_BYTES_PER_THREAD", "a thread's stored events beyond this are dropped, oldest runs first"
     )
+    traces: str = _setting(
+        "full", "TRACES", "what is kept of each model and tool call: `full`, `metadata` (no messages), or `off`"
+    )
+    trace_retention_hours: float = _setting(168.0, "TRACE_RETENTION_HOURS", "how long traces are kept")
+    trace_bytes: int = _setting(500_000_000, "TRACE_BYTES", "all traces beyond this are dropped, the oldest first")
     sweep_seconds: float = _setting(60.0, "SWEEP_SECONDS", "pause between looks for what has expired")
     webhook_trusted_hosts: tuple[str, ...] = _setting(
         (), "WEBHOOK_TRUSTED_HOSTS", "hosts that webhooks may go to although they are not public, comma separated"
@@ -110,6 +115,8 @@ class Settings:
             raise StartupError(f"LOG_FORMAT must be json, console or auto, not {self.log_format!r}.")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise StartupError(f"LOG_LEVEL must be debug, info, warning or error, not {self.log_level!r}.")
+        if self.traces not in ("full", "metadata", "off"):
+            raise StartupError(f"TRACES must be full, metadata or off, not {self.traces!r}.")
         for name in ("max_concurrent_runs", "max_attempts", "stream_buffer_bytes", "max_body_bytes"):
             if getattr(self, name) < 1:
                 raise StartupError(f"{name.upper()} must be at least 1, not {getattr(self, name)}.")

@@ -82,6 +82,9 @@ ROUTES: dict[str, Foreign] = {
     "GET /threads/{thread_id}/runs/{run_id}/join": Foreign(),
     "GET /threads/{thread_id}/runs/{run_id}/stream": Foreign(),
     "POST /threads/{thread_id}/runs/{run_id}/cancel": Foreign(),
+    "GET /threads/{thread_id}/runs/{run_id}/trace": Foreign(),
+    "GET /threads/{thread_id}/runs/{run_id}/feedback": Foreign(),
+    "PUT /threads/{thread_id}/runs/{run_id}/feedback": Foreign({"thumb": "down", "note": "stolen"}),
     "POST /threads/{thread_id}/stream/events": Foreign({"channels": ["values"]}),
     "POST /threads/{thread_id}/commands": Foreign({"id": 1, "method": "state.get", "params": {}}),
     "GET /runs/{run_id}/stream": Foreign(),
@@ -129,7 +132,8 @@ def adas_things(ada: httpx.Client) -> dict[str, str]:
 def snapshot(ada: httpx.Client, things: dict[str, str]) -> list[Any]:
     """All that Ada has, to be the same afterwards."""
     thread, run = things["thread_id"], things["run_id"]
-    paths = (f"/threads/{thread}", f"/threads/{thread}/history", f"/threads/{thread}/runs/{run}")
+    of_run = [f"/threads/{thread}/runs/{run}{part}" for part in ("", "/trace", "/feedback")]
+    paths = (f"/threads/{thread}", f"/threads/{thread}/history", *of_run)
     kept = [ada.get(path).json() for path in (*paths, f"/assistants/{things['assistant_id']}")]
     kept.append(ada.get(f"/runs/crons/{things['cron_id']}").json())
     kept.append(ada.post("/store/items/search", json={"namespace_prefix": []}).json())

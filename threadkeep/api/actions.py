@@ -67,10 +67,12 @@ RULES: dict[str, Rule] = {
         "GET /threads/{thread_id}/history\nPOST /threads/{thread_id}/history\nGET /threads/{thread_id}/stream\n"
         "GET /threads/{thread_id}/runs\nGET /threads/{thread_id}/runs/{run_id}\n"
         "GET /threads/{thread_id}/runs/{run_id}/join\nGET /threads/{thread_id}/runs/{run_id}/stream\n"
+        "GET /threads/{thread_id}/runs/{run_id}/trace\nGET /threads/{thread_id}/runs/{run_id}/feedback\n"
         "GET /runs/{run_id}/stream\nGET /runs/{run_id}/join\nPOST /threads/{thread_id}/stream/events\n"
         "POST /threads/{thread_id}/commands",
         update="PATCH /threads/{thread_id}\nPOST /threads/{thread_id}/state\nPATCH /threads/{thread_id}/state\n"
-        "POST /threads/{thread_id}/runs/{run_id}/cancel\nPOST /runs/cancel",
+        "POST /threads/{thread_id}/runs/{run_id}/cancel\nPOST /runs/cancel\n"
+        "PUT /threads/{thread_id}/runs/{run_id}/feedback",
         delete="DELETE /threads/{thread_id}\nPOST /threads/prune\nDELETE /threads/{thread_id}/runs/{run_id}",
         create_run="POST /threads/{thread_id}/runs\nPOST /threads/{thread_id}/runs/stream\n"
         "POST /threads/{thread_id}/runs/wait\nPOST /runs\nPOST /runs/stream\nPOST /runs/wait\nPOST /runs/batch\n"

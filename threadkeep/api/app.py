@@ -27,6 +27,7 @@ from threadkeep.api import (
     thread_socket,
     thread_stream,
     threads,
+    traces,
 )
 from threadkeep.api.actions import is_open
 from threadkeep.api.admission import Admission
@@ -85,6 +86,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         thread_socket,
         crons,
         runs,
+        traces,
         store,
         openai,
         mcp,

@@ -86,6 +86,33 @@ RUN: dict[str, Any] = {
     "updated_at": _TIME,
 }
 USED: dict[str, Any] = {"runs": 1, **RUN["usage"]}
+FEEDBACK: dict[str, Any] = {"thumb": "up", "note": "Right, and short.", "updated_at": _TIME}
+_MODEL_CALL: dict[str, Any] = {
+    "span_id": "019a9f00-0000-7000-8000-000000000006",
+    "parent_id": "019a9f00-0000-7000-8000-000000000005",
+    "kind": "model",
+    "name": "gpt-5-mini",
+    "attempt": 1,
+    "step": None,
+    "started_at": _TIME,
+    "seconds": 0.8,
+    "outcome": "ok",
+    "error": None,
+    "provider": "openai",
+    "first_after_seconds": 0.3,
+    "usage": {"input_tokens": 60, "output_tokens": 7, "total_tokens": 67},
+    "cost_usd": 0.000029,
+    "sent": ["9f86d081884c7d659a2feaa0c55ad015"],
+    "parameters": None,
+    "answer": "60303ae22b998861bce3b28f33eec1be",
+}
+TRACE: dict[str, Any] = {
+    "run": {**RUN, "graph_id": "react", "started_at": _TIME, "ended_at": _TIME},
+    "recorded": "full",
+    "feedback": FEEDBACK,
+    "spans": [_MODEL_CALL],
+    "contents": dict(zip((*_MODEL_CALL["sent"], _MODEL_CALL["answer"]), _MESSAGES, strict=True)),
+}
 CRON: dict[str, Any] = {
     "cron_id": "019a9f00-0000-7000-8000-000000000004",
     "assistant_id": _ASSISTANT_ID,

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langgraph.types import StateSnapshot
 
 from threadkeep import json
 from threadkeep.masking import Mask
 from threadkeep.runs.accounting import Accounting
 from threadkeep.runs.measuring import Measuring
+from threadkeep.runs.recording import Recording
 from threadkeep.runs.run import Ending, Run
 from threadkeep.storage.thread_usage import NOTHING_USED
 from threadkeep.streams.event_log import EventLog
@@ -29,11 +31,17 @@ class Attempt:
     stream: RunStream
     started: float
     measuring: Measuring
+    recording: Recording | None
     accounting: Accounting = field(default_factory=Accounting)
     used: Mapping[str, Any] = field(default_factory=lambda: NOTHING_USED)
     """Model calls, tokens and their cost, once it is over."""
     values: Any = None
     interrupted: bool = False
+
+    def callbacks(self) -> list[BaseCallbackHandler]:
+        """What watches the graph at work."""
+        watching = [self.accounting, self.measuring]
+        return watching if self.recording is None else [*watching, self.recording]
 
 
 class Showing:

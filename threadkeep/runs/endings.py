@@ -17,6 +17,7 @@ from threadkeep.storage.interactions import count_interaction
 from threadkeep.storage.outbox import Webhook, add_webhook
 from threadkeep.storage.thread_usage import NOTHING_USED, add_thread_usage
 from threadkeep.storage.threads import set_status
+from threadkeep.storage.traces import forget_trace
 from threadkeep.streams.event_store import close_events
 from threadkeep.streams.live import Event
 
@@ -42,7 +43,7 @@ def end_pending(connection: Connection, run_id: str, action: str, reason: str, n
     if action == "rollback":
         if run.attempt > 0:
             add_intent(connection, Intent("delete_run", run.thread_id, run_id))
-        connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+        delete_run(connection, run.thread_id, run_id)
     else:
         connection.execute(
             """UPDATE runs SET status = 'interrupted', cancel = ?, cancel_reason = ?, updated_at = ?, ended_at = ?
@@ -51,10 +52,16 @@ def end_pending(connection: Connection, run_id: str, action: str, reason: str, n
         )
 
 
+def delete_run(connection: Connection, thread_id: str, run_id: str) -> None:
+    """The run with its events, its feedback and its trace."""
+    forget_trace(connection, thread_id, run_id)
+    connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
+
+
 def store_end(connection: Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
     if ending.rolled_back:
         add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
-        connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
+        delete_run(connection, run.thread_id, run.run_id)
     else:
         _store_ending(connection, run, ending, now)
         if final is not None:

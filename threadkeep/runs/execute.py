@@ -35,6 +35,8 @@ from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.measuring import Measuring
 from threadkeep.runs.prices import Prices
 from threadkeep.runs.queue import RunQueue
+from threadkeep.runs.recorder import Recorder
+from threadkeep.runs.recording import Recording
 from threadkeep.runs.resume import graph_input, is_over, may_ask_again, position_of
 from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled_ending
 from threadkeep.settings import Settings
@@ -68,6 +70,7 @@ class Executor:
         cleanup: Cleanup,
         metrics: Metrics,
         prices: Prices,
+        recorder: Recorder,
         mask: Mask,
         clock: Clock,
         settings: Settings,
@@ -79,6 +82,7 @@ class Executor:
         self._cleanup = cleanup
         self._metrics = metrics
         self._prices = prices
+        self._recorder = recorder
         self._mask = mask
         self._clock = clock
         self._settings = settings
@@ -93,13 +97,14 @@ class Executor:
             "threadkeep.graph_id": run.graph_id,
             "threadkeep.attempt": run.attempt,
         }
-        with run_span(f"run {run.graph_id}", run.kwargs.traceparent, attributes) as span:
-            status = await self._carry_out(run, control)
+        parent = run.kwargs.traceparent
+        with run_span(f"run {run.graph_id}", parent, attributes) as span, self._recorder.recording(run) as recording:
+            status = await self._carry_out(run, control, recording)
             span.set_attribute("threadkeep.status", status)
             if status in ("error", "timeout"):
                 span.set_status(StatusCode.ERROR)
 
-    async def _carry_out(self, run: Run, control: RunControl) -> str:
+    async def _carry_out(self, run: Run, control: RunControl, recording: Recording | None) -> str:
         """How the attempt ended, in one word.
 
         Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
@@ -107,7 +112,7 @@ class Executor:
         """
         stream = await self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
-        attempt = Attempt(run, stream, self._clock.monotonic(), measuring)
+        attempt = Attempt(run, stream, self._clock.monotonic(), measuring, recording)
         request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}
         bound = log.bind(
             **request, run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id
@@ -201,6 +206,7 @@ class Executor:
                 if not part["ns"]:
                     note_root(attempt, part)
                 shown.show(part)
+                self._recorder.relieve(attempt.recording)
                 await self._log.room(attempt.stream)
             shown.let_go()
 
@@ -252,7 +258,7 @@ class Executor:
         config: RunnableConfig = {
             "configurable": {**configurable, **ids, **_auth(run)},
             "metadata": {**run.metadata, **ids},
-            "callbacks": [attempt.accounting, attempt.measuring],
+            "callbacks": attempt.callbacks(),
             "run_name": run.graph_id,
             "run_id": UUID(run.run_id),
             "tags": list(given.get("tags") or []),

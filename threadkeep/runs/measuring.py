@@ -14,7 +14,7 @@ from threadkeep.clock import Clock
 from threadkeep.metrics import Metrics
 from threadkeep.runs.accounting import model_of, tool_of
 
-_NODE_TAG = "graph:step:"
+NODE_TAG = "graph:step:"
 """LangGraph tags a node's own run with it, and nothing inside the node."""
 
 
@@ -52,7 +52,7 @@ class Measuring(BaseCallbackHandler):
         tags: list[str] | None = None,
         **more: Any,
     ) -> None:
-        if tags and any(tag.startswith(_NODE_TAG) for tag in tags):
+        if tags and any(tag.startswith(NODE_TAG) for tag in tags):
             self._begin(run_id, str(more.get("name") or (more.get("metadata") or {}).get("langgraph_node")))
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **more: Any) -> None:

@@ -16,7 +16,7 @@ from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.clock import seconds_since, timestamp
 from threadkeep.errors import ConflictError, NotFoundError
-from threadkeep.runs.endings import end_pending, settle_if_idle, store_end
+from threadkeep.runs.endings import delete_run, end_pending, settle_if_idle, store_end
 from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
@@ -299,7 +299,7 @@ class RunQueue:
 
         def work(connection: Connection) -> None:
             add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
-            connection.execute("DELETE FROM runs WHERE run_id = ?", (run.run_id,))
+            delete_run(connection, run.thread_id, run.run_id)
             settle_if_idle(connection, run.thread_id, now)
 
         await self._database.write(work)

@@ -1,4 +1,4 @@
-"""What goes by itself when its time has come: old events, threads past their time to live."""
+"""What goes by itself when its time has come: old events and traces, threads past their time to live."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from threadkeep.runs.cleanup import Cleanup, offers
 from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
 from threadkeep.storage.threads import Thread, Threads
+from threadkeep.storage.traces import Traces
 from threadkeep.storage_config import ThreadTtl
 from threadkeep.streams.event_store import EventStore
 
@@ -29,6 +30,7 @@ class Sweep:
         self,
         *,
         threads: Threads,
+        traces: Traces,
         events: EventStore,
         cleanup: Cleanup,
         saver: BaseCheckpointSaver[Any],
@@ -38,6 +40,7 @@ class Sweep:
         ttl: ThreadTtl,
     ) -> None:
         self._threads = threads
+        self._traces = traces
         self._events = events
         self._cleanup = cleanup
         self._saver = saver
@@ -62,6 +65,10 @@ class Sweep:
         forgotten = await self._events.forget_old(
             ended_before=timestamp(now - timedelta(hours=self._settings.event_retention_hours)),
             thread_bytes=self._settings.event_bytes_per_thread,
+        )
+        await self._traces.forget_old(
+            before=timestamp(now - timedelta(hours=self._settings.trace_retention_hours)),
+            most_bytes=self._settings.trace_bytes,
         )
         due = self._clock.monotonic() >= self._threads_due
         if due:
