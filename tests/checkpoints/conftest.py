@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from checkpoints.file import open_file
+from checkpoints.postgres import PostgresState
+from checkpoints.postgres.saver import PostgresSaver
 from checkpoints.saver import SegmentSaver
 
 
@@ -21,3 +23,20 @@ async def opened(path: Path, **options: Any) -> AsyncIterator[SegmentSaver]:
 async def saver(tmp_path: Path) -> AsyncIterator[SegmentSaver]:
     async with opened(tmp_path / "checkpoints.db") as one:
         yield one
+
+
+@pytest.fixture
+async def postgres_saver(postgres_uri: str) -> AsyncIterator[PostgresSaver]:
+    async with PostgresState(postgres_uri).open_checkpointer() as one:
+        yield one
+
+
+@pytest.fixture(params=["file", "postgres"])
+async def each_saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[SegmentSaver | PostgresSaver]:
+    """What every saver of ours has to do."""
+    if request.param == "file":
+        async with opened(tmp_path / "checkpoints.db") as one:
+            yield one
+    else:
+        async with PostgresState(request.getfixturevalue("postgres_uri")).open_checkpointer() as another:
+            yield another

@@ -2,15 +2,18 @@
 
 import asyncio
 import os
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psycopg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError
 
+from checkpoints.postgres import PostgresState
 from tests.checkpoints.conftest import opened
 from tests.checkpoints.program import TURNS, Turn, build
 from tests.checkpoints.reference import Compared, Reference, configured
@@ -19,13 +22,14 @@ from tests.checkpoints.reference import Compared, Reference, configured
 REFUSALS = (ZeroDivisionError, ValueError, KeyError, EmptyInputError, InvalidUpdateError, GraphRecursionError)
 EXAMPLES = 600 if os.environ.get("SOAK") else 100
 
+Opening = Callable[[], AbstractAsyncContextManager[Any]]
+
 
 class Life:
     """Carries out turns on one thread, comparing all the while."""
 
-    def __init__(self, path: Path, hot_bytes: int) -> None:
-        self.path = path
-        self.hot_bytes = hot_bytes
+    def __init__(self, opening: Opening) -> None:
+        self.opening = opening
         self.reference = Reference()
         self.stack = AsyncExitStack()
         self.threads = ["t"]
@@ -33,7 +37,7 @@ class Life:
 
     async def open(self) -> None:
         await self.stack.aclose()
-        saver = await self.stack.enter_async_context(opened(self.path, hot_bytes=self.hot_bytes))
+        saver = await self.stack.enter_async_context(self.opening())
         self.saver = Compared(saver, self.reference)
         self.graph = build(self.saver)
 
@@ -101,35 +105,51 @@ class Life:
             _ = [one async for one in self.graph.aget_state_history(configured(thread))]
 
 
-async def live(turns: list[Turn], hot_bytes: int) -> None:
-    with TemporaryDirectory() as folder:
-        life = Life(Path(folder) / "checkpoints.db", hot_bytes)
+async def live(turns: list[Turn], opening: Opening, leftovers: Callable[[Any], int]) -> None:
+    life = Life(opening)
+    await life.open()
+    async with life.stack:
+        for turn in turns:
+            await life.do(turn)
+        await life.compare_everything()
         await life.open()
-        async with life.stack:
-            for turn in turns:
-                await life.do(turn)
-            await life.compare_everything()
-            await life.open()
-            await life.compare_everything()
-            life.reference.remove_thread("t")
-            await life.saver.saver.adelete_thread("t")
-            await life.compare_everything()
-            assert await leftovers(life.saver.saver) == 0
+        await life.compare_everything()
+        life.reference.remove_thread("t")
+        await life.saver.saver.adelete_thread("t")
+        await life.compare_everything()
+        await life.saver.saver.flush()
+        assert leftovers(life.saver.saver) == 0
 
 
-async def leftovers(saver: Any) -> int:
-    """Rows that belong to no thread any more."""
-    await saver.flush()
-    connection = saver._file.journal.writer
-    return sum(connection.execute(f"SELECT count(*) FROM {table}").get for table in ("body", "entry", "block", "run"))
+LIVES: dict[str, Any] = {
+    "max_examples": EXAMPLES,
+    "deadline": None,
+    "derandomize": not os.environ.get("SOAK"),
+    "suppress_health_check": list(HealthCheck),
+}
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=not os.environ.get("SOAK"),
-    suppress_health_check=list(HealthCheck),
-)
+@settings(**LIVES)
 @given(turns=st.lists(TURNS, min_size=1, max_size=10), hot_bytes=st.sampled_from([64_000_000, 1]))
 def test_every_state_and_history_is_what_the_reference_answers(turns: list[Turn], hot_bytes: int) -> None:
-    asyncio.run(live(turns, hot_bytes))
+    def leftovers(saver: Any) -> int:
+        """Rows that belong to no thread any more."""
+        writer = saver._file.journal.writer
+        return sum(writer.execute(f"SELECT count(*) FROM {table}").get for table in ("body", "entry", "block", "run"))
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoints.db"
+        asyncio.run(live(turns, lambda: opened(path, hot_bytes=hot_bytes), leftovers))
+
+
+@settings(**LIVES)
+@given(turns=st.lists(TURNS, min_size=1, max_size=10))
+def test_on_postgres_too(postgres_uri: str, turns: list[Turn]) -> None:
+    tables = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+
+    def leftovers(_: Any) -> int:
+        with psycopg.connect(postgres_uri) as connection:
+            return sum(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables)
+
+    asyncio.run(live(turns, PostgresState(postgres_uri).open_checkpointer, leftovers))
+    assert leftovers(None) == 0

