@@ -13,9 +13,12 @@ from typing import Any, get_type_hints
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Scope
 
 from threadkeep.api.actions import Rule, rule_of
 from threadkeep.api.auth import allowed
+from threadkeep.api.direct import direct
 from threadkeep.api.requests import CallerOf, EngineOf
 
 _REQUEST = "request_of_route"
@@ -28,6 +31,18 @@ class Route(APIRoute):
         [rule] = {rule_of(method, path) for method in options.get("methods") or ["GET"]}
         # Clients send bodies with odd content types or none; the origin guard stands where this check would.
         super().__init__(path, _guarded(endpoint, rule), **{**options, "strict_content_type": False})
+        self.app = direct(self.endpoint, self.dependant, by_fastapi=self.app)
+        self._front, self._end = self.path_format.partition("{")[0], self.path_format.rpartition("}")[2]
+        self._slashes = self.path_format.count("/")
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        path: str = scope["path"]
+        # Most routes are not asked for, and none has a parameter with a slash in it.
+        if not scope.get("root_path") and not (
+            path.startswith(self._front) and path.endswith(self._end) and path.count("/") == self._slashes
+        ):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 def add_resources(app: FastAPI, routers: Iterable[APIRouter]) -> None:

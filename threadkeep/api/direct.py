@@ -1,0 +1,89 @@
+"""The short way into an endpoint that takes ids from the path and one JSON body: read, validate, call, answer.
+
+FastAPI's own way opens exit stacks, solves dependencies and wraps each message of the answer again, at every request.
+Whatever the short way cannot say yes to (a header that is asked for, a body that does not fit) takes FastAPI's after
+all, and is answered in its words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from fastapi import HTTPException, Request
+from fastapi.dependencies.models import Dependant
+from pydantic import BaseModel
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+Endpoint = Callable[..., Awaitable[Any]]
+
+
+def direct(endpoint: Endpoint, dependant: Dependant, *, by_fastapi: ASGIApp) -> ASGIApp:
+    """The route's application; `by_fastapi` itself where the endpoint asks for more."""
+    model = _body_of(dependant)
+    if model is None or not _is_plain(dependant):
+        return by_fastapi
+    body_name, request_name = dependant.body_params[0].name, str(dependant.request_param_name)
+    validate = model.__pydantic_validator__.validate_python
+    names = [one.name for one in dependant.path_params]
+    absent = {one.name: one.field_info.default for one in dependant.header_params}
+    headers = frozenset(one.alias.lower().replace("_", "-").encode() for one in dependant.header_params)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if headers and any(name in headers for name, _ in scope["headers"]):
+            await by_fastapi(scope, receive, send)
+            return
+        request = Request(scope, receive, send)
+        try:
+            sent = await request.body()
+        except ClientDisconnect:
+            raise HTTPException(400, "There was an error parsing the body") from None
+        try:
+            body = validate(json.loads(sent))
+        except ValueError:
+            await by_fastapi(scope, _again(sent, receive), send)
+            return
+        values = {**absent, body_name: body, request_name: request}
+        for name in names:
+            values[name] = scope["path_params"][name]
+        answer = await endpoint(**values)
+        await answer(scope, receive, send)
+
+    return app
+
+
+def _body_of(dependant: Dependant) -> type[BaseModel] | None:
+    if len(dependant.body_params) != 1:
+        return None
+    field = dependant.body_params[0].field_info
+    model = field.annotation
+    required = field.is_required() and not getattr(field, "embed", None)
+    return model if required and isinstance(model, type) and issubclass(model, BaseModel) else None
+
+
+def _is_plain(dependant: Dependant) -> bool:
+    """Texts from the path, headers that may be missing, the request; nothing else."""
+    texts = all(one.field_info.annotation is str and not one.field_info.metadata for one in dependant.path_params)
+    optional = not any(one.field_info.is_required() for one in dependant.header_params)
+    more = (
+        dependant.query_params
+        or dependant.cookie_params
+        or dependant.dependencies
+        or dependant.response_param_name
+        or dependant.background_tasks_param_name
+        or dependant.security_scopes_param_name
+        or dependant.http_connection_param_name
+    )
+    return texts and optional and not more and dependant.request_param_name is not None
+
+
+def _again(sent: bytes, receive: Receive) -> Receive:
+    """What gives the body that was read already once more."""
+    messages: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
