@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import apsw
 from langchain_core.runnables import RunnableConfig
@@ -24,6 +25,7 @@ from checkpoints import schema
 from checkpoints.commit import CHECKPOINT_PAGES, Journal, Rows, wal_syncer
 from checkpoints.hot import HotList, HotNamespace, HotThreads, Ref, Remembered
 from checkpoints.items import Frozen, thaw
+from checkpoints.lending import Lent
 from checkpoints.ownership import owned_file
 from checkpoints.reading import Block, Reader, Skeleton, list_ranges, load_items, recall, snapshot_or_list
 from checkpoints.recording import Recorder
@@ -47,8 +49,9 @@ class ListPart:
     ref: Ref
     ranges: Ranges
     hot: HotList | None
+    known: int  # items of the beginning
     begins: list[Frozen]
-    lent: list[Any] | None
+    lent: list[Any] | None  # the beginning itself, where it need not be copied
     rest: Ranges
     blocks: list[Block] = field(default_factory=list)
     read: list[Remembered] | None = None
@@ -92,6 +95,7 @@ class CheckpointFile:
         self.body_ids = count(newest_body + 1)
         self.space_ids = count(newest_space + 1)
         self.recorder = Recorder(self.reader, self.body_ids)
+        self._lent: WeakSet[Lent] = WeakSet()  # not looked at since they were lent
 
     def skip_bodies(self, last: int) -> None:
         """Ids up to `last` were given to bodies by a copy. For a rewriting that runs alone."""
@@ -140,6 +144,18 @@ class CheckpointFile:
                 else:
                     time.sleep(_RETRY_SECONDS)
 
+    async def flush(self) -> None:
+        """Return when everything queued before is on the disk. While it is waited for, lent items are taken back."""
+        if self._lent and self.journal.on_loop:
+            asyncio.get_running_loop().call_soon(self._take_back)
+        await self.journal.flush()
+
+    def _take_back(self) -> None:
+        with self.journal.lock:
+            for lent in [lent for lent in self._lent if not lent.seems_held()]:
+                lent.take_back()
+                self._lent.discard(lent)
+
     # -- under the lock ---------------------------------------------------------------------------------------------
 
     def space(self, config: RunnableConfig) -> HotNamespace | None:
@@ -185,7 +201,7 @@ class CheckpointFile:
         if skeleton is None:
             return None
         found = Found(space, skeleton, self.reader.writes(space.id, checkpoint_id, serde))
-        recall_lists(found, lend=True)
+        recall_lists(found, self._lent)
         fetch(found, self.reader, serde)
         return found
 
@@ -201,7 +217,7 @@ class CheckpointFile:
             if part.hot is None:
                 space.remember(channel, recall(part.ranges, part.read))
             elif part.read and part.hot.ranges == part.ranges:
-                part.hot.complete(len(part.begins), part.read)
+                part.hot.complete(part.known, part.read)
                 part.hot.thawable = part.hot.thawable and all(item.frozen for item in part.read)
         self.hot.keep(space)
 
@@ -212,19 +228,28 @@ def names(config: RunnableConfig) -> tuple[str, str]:
     return str(configurable["thread_id"]), str(configurable.get("checkpoint_ns", ""))
 
 
-def recall_lists(found: Found, *, lend: bool = False) -> None:
+def recall_lists(found: Found, lent_out: WeakSet[Lent] | None = None) -> None:
     """Take what is remembered of the checkpoint's lists; under the lock, and before `fetch`.
 
-    With `lend` the items of long lists may be objects that go to the next reader too, once this one is done with them.
+    With `lent_out` the items of long lists may be objects that go to the next reader too, once this one is done with
+    them; it is told of them.
     """
     for channel, (_, ref) in found.skeleton.refs.items():
         ranges = list_ranges(ref)
         if ref is not None and ranges is not None:
             hot = found.space.beginning_with(channel, ranges)
-            begins = [] if hot is None else hot.thawed_part(length(ranges))
-            lent = hot.lend(begins) if lend and hot is not None and hot.ranges == ranges else None
-            rest = cut(ranges, len(begins), length(ranges)) if begins else ranges
-            found.lists[channel] = ListPart(ref, ranges, hot, begins, lent, rest)
+            known, lent = 0, None
+            begins: list[Frozen] = []
+            if hot is not None:
+                known = hot.thawed_part(length(ranges))
+                if lent_out is not None and hot.ranges == ranges:
+                    lent = hot.lend(known)
+                if lent is None:
+                    begins = hot.frozen[:known]  # type: ignore[assignment]
+                elif lent_out is not None and hot.lent is not None:
+                    lent_out.add(hot.lent)
+            rest = cut(ranges, known, length(ranges)) if known else ranges
+            found.lists[channel] = ListPart(ref, ranges, hot, known, begins, lent, rest)
 
 
 def fetch(found: Found, reader: Reader, serde: SerializerProtocol) -> None:

@@ -6,6 +6,7 @@ lock.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from checkpoints.items import CHUNK, Frozen, pack_each, same_front
@@ -40,6 +41,8 @@ class HotList:
     thawable: bool = True
     weight: int = 0
     lent: Lent | None = None
+    read_back: int = 0  # items before the first that was not read back yet
+    records: int = 0  # and before the first of those that is no message
 
     def __len__(self) -> int:
         return len(self.prints)
@@ -51,21 +54,23 @@ class HotList:
         self.frozen += frozen
         self.weight += sum(map(len, prints)) + _ITEM_OVERHEAD * len(prints)
 
-    def thawed_part(self, count: int) -> list[Frozen]:
-        """Of the first `count` items those before the first that was not read back yet."""
-        part = self.frozen[:count]
-        if None in part:
-            del part[part.index(None) :]
-        return part  # type: ignore[return-value]
+    def thawed_part(self, count: int) -> int:
+        """How many of the first `count` items stand before the first that was not read back yet."""
+        for item in islice(self.frozen, self.read_back, None):
+            if item is None:
+                break
+            self.records += self.records == self.read_back and item.kind is not None
+            self.read_back += 1
+        return min(count, self.read_back)
 
-    def lend(self, part: list[Frozen]) -> list[Any] | None:
-        """The items of a long part from its front without copying what nobody holds; None if that is not worth it."""
-        if len(part) < SHORTEST or not all([item.kind for item in part]):  # noqa: C419 - twice as fast as a generator
+    def lend(self, count: int) -> list[Any] | None:
+        """The first `count` items without copying what nobody holds; None if that is not worth it."""
+        if count < SHORTEST or self.records < count:
             return None
         if self.lent is None:
             self.lent = Lent()
         before = len(self.lent)
-        items = self.lent.lend(part)
+        items = self.lent.lend(self.frozen, count)
         self.weight += WEIGHT * (len(self.lent) - before)
         return items
 

@@ -2,26 +2,28 @@
 
 The messages handed to the last reader are kept. If nobody else holds any part of them any more, and their content is
 what it was, the next reader gets the same objects; if not, new ones. Who still holds one is asked of the reference
-counts, of the messages and of every dict and list in them, so that two readers never share anything.
+counts, of the messages and of every dict and list in them, so that two readers never share anything. What was found
+back whole stays so until it is lent again, for nobody can reach it: so this is looked at while the disk is waited for,
+and a read that comes later has no message to look at.
 
-While they are out, a list is known to be unchanged by comparing contents with witnesses: trees in which a number is
-equal only to a number of its own type. What they do not show is a new order of a dict's keys.
+While they are out, a list is known to be unchanged by comparing all that its messages refer to with witnesses: trees
+in which a number is equal only to a number of its own type. What they do not show is a new order of a dict's keys.
 """
 
 import sys
 from collections.abc import Sequence
-from operator import attrgetter, is_
+from gc import get_referents
 from typing import Any
 
-from checkpoints.items import Frozen, thaw
+from checkpoints.items import thaw
 
 SHORTEST = 256  # below it a copy costs less than the memory to avoid it
 WEIGHT = 3_000  # bytes of memory that a lent record takes, roughly
 _MOST_NEW = 1_000
 _NUMBERS = (int, float, bool)
+_NO_ENTRIES: dict[str, Any] = {}  # what stands for every empty dict and list: less memory to go through
+_NO_ITEMS: list[Any] = []
 
-_fields = attrgetter("__dict__")
-_extra = attrgetter("__pydantic_extra__")
 _ONCE = set(map(sys.getrefcount, [object()]))  # what the count says of an object that only a list holds
 _TWICE = {1 + next(iter(_ONCE))}
 
@@ -42,38 +44,55 @@ class _Exactly:
 class Lent:
     """The records handed out last, what they contained, and everything in them that could be shared."""
 
-    __slots__ = ("_parts", "_records", "_witnesses")
+    __slots__ = ("__weakref__", "_out", "_parts", "_records", "_witnesses")
 
     def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
         self._records: list[Any] = []
-        self._witnesses: list[Any] = []
+        self._witnesses: list[Any] = []  # of what each record refers to: its class, its fields, its undeclared fields
         self._parts: list[Any] = []
+        self._out = False
 
     def __len__(self) -> int:
         return len(self._records)
 
-    def lend(self, frozen: Sequence[Frozen]) -> list[Any]:
-        """Records of these items: the same as last time where nobody has them, or else new ones.
+    def lend(self, frozen: Sequence[Any], count: int) -> list[Any]:
+        """Records of the first `count` frozen: the same as last time where nobody has them, or else new ones.
 
         Of a list not lent before only a part is kept for the next time: getting ready costs more than a copy.
         """
-        if not (len(self._records) <= len(frozen) and self._is_alone() and self._is_unchanged()):
-            self._records, self._witnesses, self._parts = [], [], []
-        lent = [*self._records, *thaw(frozen[len(self._records) :])]
-        for record in lent[len(self._records) : len(self._records) + _MOST_NEW]:
+        if len(self._records) > count or not self.take_back():
+            self._forget()
+        known = len(self._records)
+        lent = [*self._records, *thaw(frozen[known:count])]
+        for record in lent[known : known + _MOST_NEW]:
+            referents = get_referents(record)
+            if not any(part is record.__dict__ for part in referents):
+                break  # an interpreter that keeps fields elsewhere: nothing of it is lent again
             self._records.append(record)
+            self._witnesses += map(_witness, referents)
             self._note_parts(record.__dict__)
-            self._witnesses.append(_witness(record.__dict__))
+        self._out = True
         return lent
 
+    def take_back(self) -> bool:
+        """Whether nobody holds any part of what was lent any more, and all of it is as it was."""
+        self._out = self._out and not (self._is_alone() and self._is_unchanged())
+        return not self._out
+
+    def seems_held(self) -> bool:
+        """Whether somebody has the first record, and so most likely all of them."""
+        return self._out and set(map(sys.getrefcount, self._records[:1])) != _TWICE
+
     def unchanged(self, items: Sequence[Any]) -> int:
-        """How many items from the front are lent records with the content they were lent with: all of them, or 0."""
+        """How many items from the front have the content the records were lent with: as many as were lent, or 0."""
         count = len(self._records)
-        lent = len(items) >= count and all(map(is_, items, self._records))
-        return count if lent and self._is_unchanged() else 0
+        return count if get_referents(*items[:count]) == self._witnesses else 0
 
     def _is_unchanged(self) -> bool:
-        return list(map(_fields, self._records)) == self._witnesses and not any(map(_extra, self._records))
+        return get_referents(*self._records) == self._witnesses
 
     def _is_alone(self) -> bool:
         return set(map(sys.getrefcount, self._records)) <= _ONCE and set(map(sys.getrefcount, self._parts)) <= _TWICE
@@ -88,7 +107,8 @@ class Lent:
 def _witness(tree: Any) -> Any:
     kind = type(tree)
     if kind is dict:
-        return {key: value if type(value) is str else _witness(value) for key, value in tree.items()}
+        entries = {key: value if type(value) is str else _witness(value) for key, value in tree.items()}
+        return entries or _NO_ENTRIES
     if kind is list:
-        return [_witness(value) for value in tree]
+        return [_witness(value) for value in tree] or _NO_ITEMS
     return _Exactly(tree) if kind in _NUMBERS else tree

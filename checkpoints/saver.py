@@ -55,7 +55,7 @@ class SegmentSaver(BaseCheckpointSaver[int]):
 
     async def flush(self) -> None:
         """Return when everything put before is on the disk; concurrent callers share one fdatasync."""
-        await self._file.journal.flush()
+        await self._file.flush()
 
     def written(self) -> tuple[int, int]:
         """How many checkpoints were stored since the file was opened, and the bytes of those and their writes."""

@@ -320,6 +320,38 @@ async def test_edits_in_a_long_thread_are_stored_and_no_reader_sees_another_ones
     assert lent == (1 if how == "extra" else 4)  # a message with undeclared fields is left to the serializer
 
 
+@pytest.mark.parametrize("kept", ["nothing", "the list", "a message", "a list in it"])
+@pytest.mark.parametrize("spoilt", ["before the flush", "after it"])
+async def test_what_a_flush_takes_back_is_what_no_reader_can_reach(saver: SegmentSaver, kept: str, spoilt: str) -> None:
+    builder = StateGraph(Chat)
+    builder.add_node("edit", edit)
+    builder.add_edge(START, "edit")
+    graph = builder.compile(checkpointer=saver)
+    call = {"name": "tool", "args": {"n": 1}, "id": "c"}
+    many = [AIMessage(f"text {n}", id=f"m{n}", tool_calls=[call]) for n in range(300)]
+    await graph.ainvoke({"messages": many, "edit": (0, "nothing")}, configured("t"))
+    expected = repr((await graph.aget_state(configured("t"))).values["messages"])
+    for _ in range(3):
+        values = (await graph.aget_state(configured("t"))).values["messages"]
+        assert repr(values) == expected
+        held = {"the list": values, "a message": values[-1], "a list in it": values[-2].tool_calls}.get(kept)
+        if spoilt == "before the flush":
+            values[3].content = "spoilt by a reader"
+        del values
+        gc.collect()
+        await saver.flush()
+        await asyncio.sleep(0)  # nothing had to be synced, so nothing was waited for
+        before = (await graph.aget_state(configured("t"))).values["messages"]
+        if kept == "the list" and spoilt == "after it":
+            held[3].content = "spoilt by a reader"  # type: ignore[index]
+        elif kept == "a message":
+            held.content = "spoilt by a reader"  # type: ignore[union-attr]
+        elif kept == "a list in it":
+            held.clear()  # type: ignore[union-attr]
+        assert repr(before) == expected
+        del before
+
+
 async def test_what_is_remembered_of_threads_is_bounded(tmp_path: Path) -> None:
     async with opened(tmp_path / "checkpoints.db", hot_bytes=200_000) as saver:
         graph = build(saver)
