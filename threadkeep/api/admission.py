@@ -7,8 +7,6 @@ cannot be tried out in numbers. The counting is the `limits` library's (a moving
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from math import ceil
 from time import time
 
@@ -44,20 +42,19 @@ class Admission:
                 stats = await self._limiter.get_window_stats(limit, key)
                 raise LimitedError(f"Too many requests: {limit} are allowed.", max(1, ceil(stats.reset_time - time())))
 
-    @contextmanager
-    def connected(self, who: str) -> Iterator[None]:
-        """Hold one of the caller's places while a request or stream is open; `LimitedError` when none is left."""
+    def enter(self, who: str) -> None:
+        """Take one of the caller's places until `leave`, while a request or stream is open; `LimitedError` when none
+        is left."""
         if self._most and self._open.total() >= self._most:
             raise LimitedError("Too many connections are open; close some, or try again in a moment.")
         if self._most_each and self._open[who] >= self._most_each:
             raise LimitedError(f"You have {self._most_each} connections open; close one first.")
         self._open[who] += 1
-        try:
-            yield
-        finally:
-            self._open[who] -= 1
-            if not self._open[who]:
-                del self._open[who]
+
+    def leave(self, who: str) -> None:
+        self._open[who] -= 1
+        if not self._open[who]:
+            del self._open[who]
 
 
 def _limits(name: str, text: str) -> list[RateLimitItem]:

@@ -34,10 +34,10 @@ from threadkeep.api.admission import Admission
 from threadkeep.api.auth import AuthGate
 from threadkeep.api.bodies import JsonBodies
 from threadkeep.api.custom_app import CustomApp, is_custom, load_custom_app
-from threadkeep.api.errors import LastResort, install_error_handlers
-from threadkeep.api.limits import BodyLimit
+from threadkeep.api.door import Door
+from threadkeep.api.errors import install_error_handlers
 from threadkeep.api.mounting import MountPrefix
-from threadkeep.api.origin import OriginGuard, add_cors, origin_policy
+from threadkeep.api.origin import add_cors, origin_policy
 from threadkeep.api.request_log import RequestLog
 from threadkeep.api.responses import Json
 from threadkeep.api.routing import Route, add_resources
@@ -97,12 +97,10 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
     # The last one added is the outermost.
     policy = origin_policy(settings, config.cors)
     _add_gate(app, settings, config, custom, custom_state)
-    app.add_middleware(LastResort)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     if config.http.mount_prefix:
         app.add_middleware(MountPrefix, prefix=config.http.mount_prefix)
-    app.add_middleware(OriginGuard, policy=policy)
-    app.add_middleware(RequestLog, logged_headers=config.http.logging_headers)
+    log = RequestLog(config.http.logging_headers)
+    app.add_middleware(Door, policy=policy, log=log, max_bytes=settings.max_body_bytes)
     add_cors(app, policy, config.cors)
     if settings.trusted_proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))

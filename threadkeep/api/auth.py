@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -41,17 +40,19 @@ class AuthGate:
             await self._app(scope, receive, send)
             return
         address = (scope.get("client") or ("?",))[0]
-        with ExitStack() as place:
-            try:
-                caller = await self._identified(scope, address)
-                who = caller.identity or address
-                scope[COUNTED] = partial(self._admission.count, who)
-                await scope[COUNTED]()
-                place.enter_context(self._admission.connected(who))
-            except ThreadkeepError as error:
-                await _refuse(error, scope, receive, send)
-                return
+        try:
+            caller = await self._identified(scope, address)
+            who = caller.identity or address
+            scope[COUNTED] = partial(self._admission.count, who)
+            await scope[COUNTED]()
+            self._admission.enter(who)
+        except ThreadkeepError as error:
+            await _refuse(error, scope, receive, send)
+            return
+        try:
             await self._app(scope, receive, send)
+        finally:
+            self._admission.leave(who)
 
     async def _identified(self, scope: Scope, address: str) -> Caller:
         gate = gate_of(scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -16,6 +16,8 @@ class JsonBodies:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "json" not in Headers(scope=scope).get("content-type", "json"):
+        if scope["type"] == "http" and any(
+            name == b"content-type" and b"json" not in kind for name, kind in scope["headers"]
+        ):
             MutableHeaders(scope=scope)["content-type"] = "application/json"
         await self._app(scope, receive, send)

@@ -6,7 +6,7 @@ answered with a plain 500 that tells the client nothing about the inside.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -128,12 +128,17 @@ class LastResort:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        try:
-            await self._app(scope, receive, noted)
-        except StreamCutError:
-            raise
-        except Exception as error:
-            log.error("request_failed", method=scope.get("method"), path=scope["path"], exc_info=error)
-            if started:
-                raise StreamCutError from error
-            await Json({"detail": "Internal server error"}, 500)(scope, receive, send)
+        await last_resort(self._app, scope, receive, noted, lambda: started)
+
+
+async def last_resort(app: ASGIApp, scope: Scope, receive: Receive, send: Send, has_begun: Callable[[], bool]) -> None:
+    """Answer the request; `has_begun` tells whether the head of the answer is out, and what failed can only be cut."""
+    try:
+        await app(scope, receive, send)
+    except StreamCutError:
+        raise
+    except Exception as error:
+        log.error("request_failed", method=scope.get("method"), path=scope["path"], exc_info=error)
+        if has_begun():
+            raise StreamCutError from error
+        await Json({"detail": "Internal server error"}, 500)(scope, receive, send)

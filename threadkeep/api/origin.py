@@ -9,14 +9,15 @@ safe to read as JSON (`bodies.py`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from threadkeep.api.refusals import note_refusal
 from threadkeep.api.responses import Json
@@ -35,12 +36,25 @@ EXPOSED_HEADERS = (
 )
 
 
+Refusal = tuple[Literal["host", "origin"], str]
+"""What is wrong, for the metric, and in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class OriginPolicy:
     hosts: frozenset[str] | None
     """Names a client may use for this server; None for any."""
     origins: frozenset[str]
     origin_pattern: str | None
+
+    def refusal(self, headers: Mapping[bytes, bytes]) -> Refusal | None:
+        """Why a request with these headers may not use the server; None when it may."""
+        host, origin = _text(headers.get(b"host", b"")), headers.get(b"origin")
+        if not self.allows_host(host):
+            return "host", f"Host {host!r} is not one of this server's names (see ALLOWED_HOSTS)."
+        if origin is not None and not self.allows_origin(_text(origin), host):
+            return "origin", f"Origin {_text(origin)!r} may not use this server (see http.cors)."
+        return None
 
     def allows_host(self, host: str) -> bool:
         return self.hosts is None or _name_of(host) in self.hosts
@@ -67,7 +81,7 @@ def origin_policy(settings: Settings, cors: dict[str, Any] | None) -> OriginPoli
 def add_cors(app: FastAPI, policy: OriginPolicy, cors: dict[str, Any] | None) -> None:
     cors = cors or {}
     app.add_middleware(
-        CORSMiddleware,
+        Cors,
         allow_origins=sorted(policy.origins),
         allow_origin_regex=policy.origin_pattern,
         allow_methods=cors.get("allow_methods") or ["*"],
@@ -79,38 +93,36 @@ def add_cors(app: FastAPI, policy: OriginPolicy, cors: dict[str, Any] | None) ->
     )
 
 
-class OriginGuard:
-    """ASGI middleware that keeps the policy; before it come CORS preflights, which change nothing, and the log."""
-
-    def __init__(self, app: ASGIApp, policy: OriginPolicy) -> None:
-        self._app = app
-        self._policy = policy
+class Cors(CORSMiddleware):
+    """Starlette's, which would wrap every answer; one to nobody's page only says that it depends on who asks."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
+        if scope["type"] != "http" or any(name == b"origin" for name, _ in scope["headers"]):
+            await super().__call__(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._policy.allows_host(host):
-            words = f"Host {host!r} is not one of this server's names (see ALLOWED_HOSTS)."
-            await self._refuse("host", words, scope, receive, send)
-            return
-        if origin is not None and not self._policy.allows_origin(origin, host):
-            words = f"Origin {origin!r} may not use this server (see http.cors)."
-            await self._refuse("origin", words, scope, receive, send)
-            return
-        await self._app(scope, receive, send)
 
-    @staticmethod
-    async def _refuse(reason: str, words: str, scope: Scope, receive: Receive, send: Send) -> None:
-        note_refusal(scope, reason, words)
-        if scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 4403, "reason": words})
-            return
-        await Json({"detail": words}, 403)(scope, receive, send)
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"vary", b"Origin")]
+            await send(message)
+
+        await self.app(scope, receive, told)
 
 
+async def refuse(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+    reason, words = refusal
+    note_refusal(scope, reason, words)
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 4403, "reason": words})
+        return
+    await Json({"detail": words}, 403)(scope, receive, send)
+
+
+def _text(header: bytes) -> str:
+    return header.decode("latin-1")
+
+
+@lru_cache(maxsize=64)
 def _name_of(host: str) -> str:
     """Without the port; IPv6 addresses without their brackets."""
     return (urlsplit(f"//{host}").hostname or "").lower()
