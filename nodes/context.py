@@ -27,6 +27,10 @@ class ModelContext:
     temperature: float | None = Field(default=None, ge=0, le=2, description="Sampling temperature.")
     max_tokens: int | None = Field(default=None, ge=1, description="Longest answer of one model call, in tokens.")
 
+    instructions: str | None = Field(
+        default=None, max_length=20_000, description="What the model is told besides, in every conversation with you."
+    )
+
     max_model_calls: int = Field(default=25, ge=1, description="Model calls a run may make.")
     max_tool_calls: int = Field(default=50, ge=0, description="Tool calls a run may make.")
     max_run_tokens: int | None = Field(default=None, ge=1, description="Tokens a run may use, in and out.")

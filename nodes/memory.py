@@ -71,8 +71,10 @@ def _cut(message: AnyMessage) -> AnyMessage:
 def conversation(
     state: Conversation, context: ModelContext, prompt: str, share: float = 1.0, known: str = ""
 ) -> list[BaseMessage]:
-    """The messages of a call: the prompt with what is known, then the latest turns that fit `share` of the room."""
+    """The messages of a call: the prompts with what is known, then the latest turns that fit `share` of the room."""
     blocks = [prompt]
+    if context.instructions:
+        blocks.append(context.instructions)
     if known:
         blocks.append(f"<memory>\n{known}\n</memory>")
     if summary := state.get("summary"):

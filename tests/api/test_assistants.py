@@ -190,6 +190,9 @@ async def test_subgraphs_are_listed_by_namespace(sdk: Sdk) -> None:
 async def test_an_assistants_context_reaches_its_runs_and_the_runs_own_wins(sdk: Sdk) -> None:
     assistant = await sdk.assistants.create("configured", context={"tone": "warm", "limit": 7})
     key = assistant["assistant_id"]
+    for_ada = {"configurable": {"user_id": "ada"}}
+    loud = await sdk.runs.wait(None, "configured", input={}, context={"tone": "loud"}, config=for_ada)
+    assert loud["tone"] == "loud"
     plain = await sdk.runs.wait(None, "configured", input={})
     assert (plain["tone"], plain["limit"]) == ("plain", 3)
     assert (await sdk.runs.wait(None, str(uuid5(SYSTEM_NAMESPACE, "configured")), input={}))["tone"] == "plain"

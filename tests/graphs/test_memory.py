@@ -317,3 +317,11 @@ async def test_without_a_user_or_a_store_remembering_is_refused_plainly(models: 
     ((status, text),) = results(state)
     assert status == "error"
     assert "no long-term memory" in text
+
+
+def test_a_runs_own_instructions_stand_behind_the_prompt_in_every_call_that_sees_the_conversation() -> None:
+    state: Any = {"messages": [HumanMessage("hello")]}
+    [system, hello] = conversation(state, ReactContext(instructions="Speak like a pirate."), "Be careful.")
+    assert (system.type, system.content) == ("system", "Be careful.\n\nSpeak like a pirate.")
+    assert hello.content == "hello"
+    assert conversation(state, ReactContext(), "Be careful.")[0].content == "Be careful."

@@ -29,11 +29,19 @@ def picture_of_a_search(inspector: Inspector, folder: Path) -> None:
     inspector.page.screenshot(path=folder / "inspector-tree.png")
 
 
+def picture_of_a_trace(inspector: Inspector, folder: Path) -> None:
+    inspector.talk("what is 17.5% of 2,340?", "409.5", assistant="react")
+    inspector.view("Trace")
+    inspector.page.locator(".waterfall .row", has_text="model").last.click()
+    expect(inspector.page.locator(".call-detail")).to_contain_text("Sent: 4 messages")
+    inspector.page.screenshot(path=folder / "inspector-trace.png")
+
+
 def take_all(page: Page, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data, running_server(Path(data) / "data") as server:
         inspector = Inspector(page, server)
-        inspector.talk("what is 17.5% of 2,340?", "409.5", assistant="react")
+        picture_of_a_trace(inspector, folder)
         picture_of_a_plan(inspector, folder)
         page.emulate_media(color_scheme="dark")
         picture_of_a_search(inspector, folder)

@@ -34,12 +34,16 @@ def test_no_view_has_a_barrier_that_axe_can_find(inspector: Inspector, axe: str,
     page.emulate_media(color_scheme=scheme)
     inspector.talk("add 12 and 30, then multiply the result by 7", "294", assistant="plan_execute")
     found = {}
-    for view in ("Chat", "State", "History", "Graph", "Plan"):
+    for view in ("Chat", "State", "History", "Trace", "Graph", "Plan"):
         inspector.view(view)
         if view == "History":
             page.get_by_label("Compare step 2").check()
             page.get_by_label("Compare step 5").check()
             expect(page.locator(".diff li").first).to_be_visible()
+        if view == "Trace":
+            page.locator(".waterfall .row", has_text="model").first.click()
+            page.get_by_role("button", name="Run again from here").click()
+            expect(page.get_by_label("instructions")).to_be_visible()
         if view == "Graph":
             expect(page.locator(".node.done").first).to_be_visible()
         found[view] = findings(page, axe, rules)
@@ -88,7 +92,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(inspector: Inspector, tmp_p
     page = inspector.page
     page.set_viewport_size({"width": 360, "height": 740})
     inspector.talk("add 12 and 30, then multiply the result by 7", "294", assistant="plan_execute")
-    for view in ("State", "History", "Graph", "Plan", "Chat"):
+    for view in ("State", "History", "Trace", "Graph", "Plan", "Chat"):
         inspector.view(view)
         expect(page.locator(".side h2" if view != "Chat" else ".composer textarea")).to_be_in_viewport()
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, view

@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.inspector.page import Inspector
-from tests.inspector.screenshots import FOLDER, picture_of_a_plan, picture_of_a_search
+from tests.inspector.screenshots import FOLDER, picture_of_a_plan, picture_of_a_search, picture_of_a_trace
 from tests.processes import ROOT
 
 
@@ -131,6 +131,7 @@ def test_a_search_is_a_tree_with_values_and_its_chosen_path(inspector: Inspector
 
 
 def test_the_pictures_of_the_documents_can_be_taken(inspector: Inspector, tmp_path: Path) -> None:
+    picture_of_a_trace(inspector, tmp_path)
     picture_of_a_plan(inspector, tmp_path)
     picture_of_a_search(inspector, tmp_path)
     documents = [ROOT / "README.md", ROOT / "docs" / "inspector.md"]

@@ -299,7 +299,7 @@ def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) ->
     given = request.config
     configurable = {**assistant.config.get("configurable", {}), **given.get("configurable", {})}
     if request.context and given.get("configurable"):
-        names = [key for key in given["configurable"] if key not in (*_CHECKPOINT_KEYS, "thread_id")]
+        names = [key for key in given["configurable"] if key not in (*_CHECKPOINT_KEYS, "thread_id", "user_id")]
         if names:
             raise BadRequestError("Give either context or config.configurable, not both.")
     configurable.update(request.context or {})

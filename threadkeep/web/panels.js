@@ -5,11 +5,13 @@ import { historyPanel } from "./history_panel.js";
 import { planPanel } from "./plan_panel.js";
 import { planOf, treeOf } from "./progress.js";
 import { statePanel } from "./state_panel.js";
+import { tracePanel } from "./trace_panel.js";
 import { treePanel } from "./tree_panel.js";
 
 export const PANELS = {
   state: { title: "State", fits: () => true, make: statePanel },
   history: { title: "History", fits: () => true, make: historyPanel },
+  trace: { title: "Trace", fits: () => true, make: tracePanel },
   graph: { title: "Graph", fits: () => true, make: graphPanel },
   plan: { title: "Plan", fits: (values) => planOf(values) !== null, make: planPanel },
   tree: { title: "Tree", fits: (values) => treeOf(values) !== null, make: treePanel },
