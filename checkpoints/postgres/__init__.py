@@ -1,7 +1,8 @@
-"""Where thread state lives when a team shares it: a PostgreSQL database, for any number of servers at once.
+"""Where thread state and the store live when a team shares them: a PostgreSQL database, for any number of servers.
 
-Needs the extra `postgres`. `opening.py` opens it, `saver.py` is where to start reading, `removal.py` what deletes and
-copies, `rows.py` and `schema.py` what stands in the tables, `pool.py` the connections and their errors.
+Needs the extra `postgres`. `opening.py` opens both. Of the checkpointer, `saver.py` is where to start reading,
+`removal.py` deletes and copies, `rows.py` and `schema.py` say what stands in the tables; of the store, `items.py`, with
+`item_table.py` as its SQL. `pool.py` has the connections and their errors.
 """
 
 from checkpoints.postgres.opening import PostgresState

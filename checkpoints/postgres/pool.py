@@ -84,11 +84,16 @@ class Pool:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(self._patiently(operation), self.loop))
 
     async def _patiently(self, operation: Callable[[], Awaitable[T]]) -> T:
+        task = asyncio.current_task()
+        assert task is not None
+        cancellations = task.cancelling()
         deadline = time.monotonic() + self._patience_seconds
         pause = 0.05
         while True:
             try:
-                return await operation()
+                result = await operation()
+                if task.cancelling() == cancellations:
+                    return result
             except psycopg.errors.QueryCanceled as error:  # a statement_timeout: another time would be as long
                 raise self._unavailable(f"The database took too long: {error}") from error
             except (*_PASSING, PoolTimeout) as error:
@@ -96,6 +101,9 @@ class Pool:
                     raise self._unavailable(f"The database cannot be used at the moment: {error}") from error
                 if not isinstance(error, PoolTimeout):
                     await self._check_idle()
+            if task.cancelling() != cancellations:
+                # Until Python 3.12 a wait for a connection that has just come may swallow the cancellation.
+                raise asyncio.CancelledError
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 

@@ -1,4 +1,4 @@
-"""The tables in PostgreSQL: those of LangGraph's own saver with three columns of ours, and the store's.
+"""How tables in PostgreSQL come to be, and the saver's: those of LangGraph's own, with three columns of ours.
 
     checkpoints.run_id         the run that made it; null in a copy, which its run's removal must leave alone
     checkpoints.hidden         removed, but a surviving checkpoint's DeltaChannel is replayed from its writes
@@ -10,7 +10,8 @@ transaction.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from langgraph.checkpoint.postgres.base import BasePostgresSaver
 from psycopg import sql
@@ -29,16 +30,23 @@ _OURS = (
 )
 
 
-async def migrate_checkpoints(connection: Connection) -> None:
+@asynccontextmanager
+async def migrating(connection: Connection) -> AsyncIterator[Cursor]:
+    """A transaction that no other server's migration runs beside."""
     async with connection.transaction(), connection.cursor() as cursor:
         await cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", (LOCKS,))
+        yield cursor
+
+
+async def migrate_checkpoints(connection: Connection) -> None:
+    async with migrating(connection) as cursor:
         # An index made `CONCURRENTLY` cannot be made in a transaction; the tables are new, or nobody writes yet.
         theirs = [one.replace("INDEX CONCURRENTLY", "INDEX") for one in BasePostgresSaver.MIGRATIONS]
-        await _carry_out(cursor, "checkpoint_migrations", theirs)
-        await _carry_out(cursor, "checkpoint_additions", _OURS)
+        await carry_out(cursor, "checkpoint_migrations", theirs)
+        await carry_out(cursor, "checkpoint_additions", _OURS)
 
 
-async def _carry_out(cursor: Cursor, table: str, migrations: Sequence[str]) -> None:
+async def carry_out(cursor: Cursor, table: str, migrations: Sequence[str]) -> None:
     """Those that `table` does not name yet."""
     notes = sql.Identifier(table)
     await cursor.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} (v INTEGER PRIMARY KEY)").format(notes))

@@ -22,6 +22,10 @@ class EmbeddingError(ConnectionError):
     """The embedding could not be had, or is not what the index was configured for."""
 
 
+class IndexChangedError(RuntimeError):
+    """The stored embeddings were made by another model than the one configured now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """Vectors by text: of what is stored, and of what is asked. Some models tell the two apart."""
@@ -51,6 +55,17 @@ class Index:
     def facts(self) -> dict[str, str]:
         """What a stored vector's meaning depends on."""
         return {"dims": str(self.dims), "embed": self.name}
+
+    def check_against(self, then: dict[str, str], where: str) -> None:
+        """`IndexChangedError` when this is not what the embeddings that are stored were made with."""
+        now = self.facts()
+        # A function has no name to go by: of two functions only the length of their vectors tells them apart.
+        if any(value != now[name] and value and now[name] for name, value in then.items()):
+            raise IndexChangedError(
+                f"The embeddings in {where} were made with {_described(then)}, but store.index in langgraph.json now "
+                f"says {_described(now)}; they cannot be compared. Put the old configuration back, or make all of them "
+                "anew: python server.py reindex"
+            )
 
     def texts(self, value: Any, fields: Sequence[str] | None) -> list[str]:
         """What is embedded of a value: of the fields that its put named, or else of the configured ones."""
@@ -107,6 +122,10 @@ class Index:
                     f"The store's embedding makes vectors of {len(vector)} numbers; store.index.dims is {self.dims}."
                 )
         return dict(zip(texts, of_length_one(vectors), strict=True)) if texts else {}
+
+
+def _described(facts: dict[str, str]) -> str:
+    return f"dims {facts['dims']}" + (f" and embed {facts['embed']!r}" if facts["embed"] else "")
 
 
 def embeddings_named(name: str) -> Embeddings:

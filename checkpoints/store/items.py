@@ -10,36 +10,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import count
-from typing import Any
 
 import apsw
 from langgraph.store.base import (
     BaseStore,
     GetOp,
-    Item,
     ListNamespacesOp,
     Op,
     PutOp,
     Result,
-    SearchItem,
     SearchOp,
     TTLConfig,
 )
 
 from checkpoints.store import table
+from checkpoints.store.answers import found_item, item_of, microseconds
 from checkpoints.store.connections import Connections
 from checkpoints.store.index import NOTHING, Embedded, Index
 from checkpoints.store.namespaces import listed, literal_prefix
 from checkpoints.store.plan import Plan
-from checkpoints.store.search import Hit, search
-from checkpoints.store.values import decode
+from checkpoints.store.search import search
 
 Clock = Callable[[], datetime]
-
-_START = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class ItemStore(BaseStore):
@@ -114,7 +108,7 @@ class ItemStore(BaseStore):
         return self._connections.write(work)
 
     def _now(self) -> int:
-        return (self._clock() - _START) // _MICROSECOND
+        return microseconds(self._clock())
 
 
 def _answer(connection: apsw.Connection, op: Op, embedded: Embedded, now: int, seen: list[int]) -> Result:
@@ -125,29 +119,15 @@ def _answer(connection: apsw.Connection, op: Op, embedded: Embedded, now: int, s
                 return None
             if op.refresh_ttl and row.ttl_minutes is not None:
                 seen.append(row.id)
-            return Item(**_fields(row))
+            return item_of(row)
         case SearchOp():
             hits = search(connection, op, embedded.queries.get(op.query or ""), now)
             if op.refresh_ttl:
                 seen += [hit.row.id for hit in hits if hit.row.ttl_minutes is not None]
-            return [_found(hit) for hit in hits]
+            return [found_item(hit.row, hit.score) for hit in hits]
         case ListNamespacesOp():
             conditions = op.match_conditions or ()
             every = table.namespaces(connection, literal_prefix(conditions), now)
             return listed(every, conditions, op.max_depth)[op.offset :][: op.limit]
         case PutOp():
             return None
-
-
-def _found(hit: Hit) -> SearchItem:
-    return SearchItem(**_fields(hit.row), score=hit.score)
-
-
-def _fields(row: table.Row) -> dict[str, Any]:
-    return {
-        "namespace": row.namespace,
-        "key": row.key,
-        "value": decode(row.value),
-        "created_at": _START + row.created_at * _MICROSECOND,
-        "updated_at": _START + row.updated_at * _MICROSECOND,
-    }

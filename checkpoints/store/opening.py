@@ -25,10 +25,6 @@ OUR_FILE = "items.db"
 _SWEEP_MINUTES = 1.0
 
 
-class IndexChangedError(RuntimeError):
-    """The stored embeddings were made by another model than the one configured now."""
-
-
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -70,20 +66,8 @@ def _prepare(connection: apsw.Connection, path: Path, index: Index | None) -> No
     table.prepare(connection, path)
     if index is None:
         return
-    then, now = table.facts(connection), index.facts()
-    # A function has no name to go by: of two functions only the length of their vectors tells them apart.
-    differs = [name for name, value in then.items() if value != now[name] and (value and now[name])]
-    if differs:
-        raise IndexChangedError(
-            f"The embeddings in {path} were made with {_described(then)}, but store.index in langgraph.json now says "
-            f"{_described(now)}; they cannot be compared. Put the old configuration back, or make all of them anew: "
-            "python server.py reindex"
-        )
-    table.note_facts(connection, now)
-
-
-def _described(facts: dict[str, str]) -> str:
-    return f"dims {facts['dims']}" + (f" and embed {facts['embed']!r}" if facts["embed"] else "")
+    index.check_against(table.facts(connection), str(path))
+    table.note_facts(connection, index.facts())
 
 
 async def _sweep(store: ItemStore, minutes: float) -> None:

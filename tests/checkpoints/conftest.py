@@ -11,6 +11,7 @@ from checkpoints.file import open_file
 from checkpoints.postgres import PostgresState
 from checkpoints.postgres.saver import PostgresSaver
 from checkpoints.saver import SegmentSaver
+from tests.checkpoints.stores import EachStore, OnFile, OnPostgres
 
 
 @asynccontextmanager
@@ -40,3 +41,9 @@ async def each_saver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIte
     else:
         async with PostgresState(request.getfixturevalue("postgres_uri")).open_checkpointer() as another:
             yield another
+
+
+@pytest.fixture(params=["file", "postgres"])
+def each_store(request: pytest.FixtureRequest, tmp_path: Path) -> EachStore:
+    """What every store of ours has to do."""
+    return OnFile(tmp_path) if request.param == "file" else OnPostgres(request.getfixturevalue("postgres_uri"))

@@ -20,6 +20,7 @@ from langgraph.store.base import InvalidNamespaceError, PutOp, SearchOp
 from checkpoints import open_store, stock
 from checkpoints.ownership import FileInUseError
 from checkpoints.schema import FileFormatError
+from tests.checkpoints.stores import EachStore, stored_items
 
 
 class Clock:
@@ -33,17 +34,9 @@ class Clock:
         self.now += timedelta(**time)
 
 
-def stored_items(folder: Path) -> int:
-    connection = apsw.Connection(str(folder / "items.db"), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        return int(connection.execute("SELECT count(*) FROM item").get)
-    finally:
-        connection.close()
-
-
-async def test_an_overwrite_keeps_when_the_item_was_created(tmp_path: Path) -> None:
+async def test_an_overwrite_keeps_when_the_item_was_created(each_store: EachStore) -> None:
     clock = Clock()
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         await store.aput(("a",), "k", {"v": 1})
         born = clock.now
         clock.pass_by(minutes=5)
@@ -58,9 +51,9 @@ async def test_an_overwrite_keeps_when_the_item_was_created(tmp_path: Path) -> N
         assert again.created_at == clock.now
 
 
-async def test_an_expired_item_is_not_there_before_it_is_swept_and_not_on_the_disk_after(tmp_path: Path) -> None:
+async def test_an_expired_item_is_not_there_before_it_is_swept_and_not_on_the_disk_after(each_store: EachStore) -> None:
     clock = Clock()
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         await store.aput(("a",), "short", {"v": 1}, ttl=0.5)
         await store.aput(("b",), "long", {"v": 2}, ttl=60)
         clock.pass_by(seconds=30)
@@ -68,14 +61,14 @@ async def test_an_expired_item_is_not_there_before_it_is_swept_and_not_on_the_di
         assert [item.key for item in await store.asearch(())] == ["long"]
         assert await store.asearch((), filter={"v": 1}) == []
         assert await store.alist_namespaces() == [("b",)]
-        assert stored_items(tmp_path) == 2
+        assert each_store.stored_items() == 2
         assert await store.sweep_ttl() == 1
-        assert stored_items(tmp_path) == 1
+        assert each_store.stored_items() == 1
 
 
-async def test_an_item_put_again_after_it_expired_is_a_new_one(tmp_path: Path) -> None:
+async def test_an_item_put_again_after_it_expired_is_a_new_one(each_store: EachStore) -> None:
     clock = Clock()
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         await store.aput(("a",), "k", {"v": 1}, ttl=1)
         clock.pass_by(minutes=2)
         await store.aput(("a",), "k", {"v": 2})
@@ -84,9 +77,9 @@ async def test_an_item_put_again_after_it_expired_is_a_new_one(tmp_path: Path) -
         assert item.created_at == clock.now
 
 
-async def test_reading_starts_the_time_to_live_anew_unless_it_must_not(tmp_path: Path) -> None:
+async def test_reading_starts_the_time_to_live_anew_unless_it_must_not(each_store: EachStore) -> None:
     clock = Clock()
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         for key in ("read", "found", "looked at", "left alone"):
             await store.aput(("a",), key, {"key": key}, ttl=10)
         clock.pass_by(minutes=6)
@@ -97,9 +90,9 @@ async def test_reading_starts_the_time_to_live_anew_unless_it_must_not(tmp_path:
         assert {item.key for item in await store.asearch(("a",), refresh_ttl=False)} == {"read", "found"}
 
 
-async def test_the_configured_time_to_live_is_for_items_that_name_none(tmp_path: Path) -> None:
+async def test_the_configured_time_to_live_is_for_items_that_name_none(each_store: EachStore) -> None:
     clock = Clock()
-    async with open_store(tmp_path, ttl={"default_ttl": 5, "refresh_on_read": False}, clock=clock) as store:
+    async with each_store.open(ttl={"default_ttl": 5, "refresh_on_read": False}, clock=clock) as store:
         await store.aput(("a",), "default", {"v": 1})
         await store.aput(("a",), "own", {"v": 1}, ttl=20)
         await store.aput(("a",), "for ever", {"v": 1}, ttl=None)
@@ -111,52 +104,56 @@ async def test_the_configured_time_to_live_is_for_items_that_name_none(tmp_path:
         assert {item.key for item in await store.asearch(("a",))} == {"for ever"}
 
 
-async def test_what_expired_is_swept_without_being_asked(tmp_path: Path) -> None:
+async def test_what_expired_is_swept_without_being_asked(each_store: EachStore) -> None:
     clock = Clock()
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         await store.aput(("a",), "k", {"v": 1}, ttl=1)
     clock.pass_by(minutes=2)
-    async with open_store(tmp_path, ttl={"sweep_interval_minutes": 1}, clock=clock), asyncio.timeout(20):
-        while stored_items(tmp_path):  # noqa: ASYNC110 - the sweep tells nobody, but the file shows it
+    async with each_store.open(ttl={"sweep_interval_minutes": 1}, clock=clock), asyncio.timeout(20):
+        while each_store.stored_items():  # noqa: ASYNC110 - the sweep tells nobody, but the file shows it
             await asyncio.sleep(0.01)
 
 
 async def test_the_newest_change_is_found_first_also_after_a_restart_and_a_clock_that_stands_still(
-    tmp_path: Path,
+    each_store: EachStore,
 ) -> None:
     clock = Clock()
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         for key in ("a", "b", "c"):
             await store.aput(("n", key), key, {"v": 1})
         await store.aput(("n", "a"), "a", {"v": 2})
-    async with open_store(tmp_path, clock=clock) as store:
+    async with each_store.open(clock=clock) as store:
         assert [item.key for item in await store.asearch(("n",))] == ["a", "c", "b"]
         await store.aput(("n", "b"), "b", {"v": 2})
         assert [item.key for item in await store.asearch((), limit=2)] == ["b", "a"]
         assert [item.key for item in await store.asearch((), limit=2, offset=2)] == ["c"]
 
 
-async def test_a_label_that_begins_like_another_is_no_part_of_it(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store:
+async def test_a_label_that_begins_like_another_is_no_part_of_it(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         for namespace in (("us",), ("us", "x"), ("users",), ("us-east",), ("us/x",)):
             await store.aput(namespace, "k", {"in": list(namespace)})
         assert {item.namespace for item in await store.asearch(("us",))} == {("us",), ("us", "x")}
         assert await store.alist_namespaces(prefix=("us",)) == [("us",), ("us", "x")]
 
 
-async def test_threads_and_the_event_loop_use_one_store(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store:
+async def test_threads_and_the_event_loop_use_one_store(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         await asyncio.gather(*(asyncio.to_thread(store.put, ("a",), str(n), {"n": n}) for n in range(50)))
         found = await asyncio.to_thread(store.search, ("a",), filter={"n": {"$gte": 40}}, limit=100)
         assert {item.value["n"] for item in found} == set(range(40, 50))
-        store.put(("a",), "here", {"n": -1})  # on the loop: blocks it, and works
-        assert store.get(("a",), "here") == await store.aget(("a",), "here")
-        await asyncio.to_thread(store.delete, ("a",), "here")
-        assert await store.aget(("a",), "here") is None
+        await asyncio.to_thread(store.delete, ("a",), "7")
+        assert await store.aget(("a",), "7") is None
 
 
-async def test_a_batch_reads_what_was_before_it_and_writes_all_or_nothing(tmp_path: Path) -> None:
+async def test_on_the_event_loop_plain_methods_block_it_and_work(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store:
+        store.put(("a",), "here", {"n": -1})
+        assert store.get(("a",), "here") == await store.aget(("a",), "here")
+
+
+async def test_a_batch_reads_what_was_before_it_and_writes_all_or_nothing(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         put, search = PutOp(("a",), "k", {"v": 1}), SearchOp(("a",))
         assert await store.abatch([put, search, PutOp(("a",), "k", {"v": 2})]) == [None, [], None]
         assert [item.value for item in await store.asearch(("a",))] == [{"v": 2}]
@@ -165,11 +162,11 @@ async def test_a_batch_reads_what_was_before_it_and_writes_all_or_nothing(tmp_pa
         assert await store.aget(("a",), "good") is None
 
 
-async def test_values_come_back_as_json_has_them(tmp_path: Path) -> None:
+async def test_values_come_back_as_json_has_them(each_store: EachStore) -> None:
     value = {"big": 10**40, "text": "\x00 é \U0001f600", "deep": [{"a": [None, True, 1.5]}], "": {}}
-    async with open_store(tmp_path) as store:
-        await store.aput(("a",), "\x00 é", value)
-        item = await store.aget(("a",), "\x00 é")
+    async with each_store.open() as store:
+        await store.aput(("a",), "\x01 é", value)
+        item = await store.aget(("a",), "\x01 é")
         assert item is not None
         assert item.value == value
         moment, name = datetime(2026, 1, 1, tzinfo=UTC), UUID(int=7)
@@ -196,22 +193,22 @@ async def test_values_come_back_as_json_has_them(tmp_path: Path) -> None:
     ],
 )
 async def test_what_cannot_be_stored_is_refused_in_words(
-    tmp_path: Path, namespace: Any, key: str, value: Any, ttl: Any, error: type[Exception], words: str
+    each_store: EachStore, namespace: Any, key: str, value: Any, ttl: Any, error: type[Exception], words: str
 ) -> None:
-    async with open_store(tmp_path) as store:
+    async with each_store.open() as store:
         with pytest.raises(error, match=words):
             await store.abatch([PutOp(namespace, key, value, ttl=ttl)])
         assert await store.asearch(()) == []
 
 
-async def test_an_unknown_comparison_is_refused_even_when_nothing_is_there(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store:
+async def test_an_unknown_comparison_is_refused_even_when_nothing_is_there(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         with pytest.raises(ValueError, match=r"\$near.*\$eq"):
             await store.asearch(("a",), filter={"v": [{"w": {"$near": 1}}]})
 
 
-async def test_what_cannot_be_compared_matches_nothing_and_text_compares_as_text(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store:
+async def test_what_cannot_be_compared_matches_nothing_and_text_compares_as_text(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         await store.aput(("a",), "old", {"at": "2025-05-01", "n": "9"})
         await store.aput(("a",), "new", {"at": "2026-05-01", "n": [9]})
         await store.aput(("a",), "none", {})

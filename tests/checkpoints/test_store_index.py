@@ -17,9 +17,9 @@ from langchain_core.embeddings import Embeddings
 from langgraph.store.base import IndexConfig
 from langgraph.store.memory import InMemoryStore
 
-from checkpoints import open_store, reindex
-from checkpoints.store.index import EmbeddingError
-from checkpoints.store.opening import IndexChangedError
+from checkpoints import open_store
+from checkpoints.store.index import EmbeddingError, IndexChangedError
+from tests.checkpoints.stores import EachStore
 
 LETTERS = "abcdefgh"
 
@@ -37,10 +37,10 @@ def index(embed: Any = letters, **more: Any) -> IndexConfig:
     return {"dims": len(LETTERS), "embed": embed, **more}
 
 
-async def test_scores_and_order_are_those_of_the_in_memory_store(tmp_path: Path) -> None:
+async def test_scores_and_order_are_those_of_the_in_memory_store(each_store: EachStore) -> None:
     chance = random.Random(7)
     reference = InMemoryStore(index=index(fields=["text", "tags[*]"]))
-    async with open_store(tmp_path, index=index(fields=["text", "tags[*]"])) as store:
+    async with each_store.open(index=index(fields=["text", "tags[*]"])) as store:
         for number in range(150):
             words = ["".join(chance.choices(LETTERS, k=chance.randint(1, 9))) for _ in range(3)]
             value = {"text": words[0], "tags": words[1 : chance.randint(1, 3)], "n": number % 3}
@@ -62,8 +62,8 @@ async def test_scores_and_order_are_those_of_the_in_memory_store(tmp_path: Path)
             assert [item.key for item in pages] == [item.key for item in ours]
 
 
-async def test_what_has_no_embedding_comes_after_what_has_the_last_put_first(tmp_path: Path) -> None:
-    async with open_store(tmp_path, index=index(fields=["text"])) as store:
+async def test_what_has_no_embedding_comes_after_what_has_the_last_put_first(each_store: EachStore) -> None:
+    async with each_store.open(index=index(fields=["text"])) as store:
         await store.aput(("a",), "far", {"text": "h"})
         await store.aput(("a",), "none", {"text": "abc"}, index=False)
         await store.aput(("a",), "no such field", {"other": "abc"})
@@ -77,8 +77,8 @@ async def test_what_has_no_embedding_comes_after_what_has_the_last_put_first(tmp
         ]
 
 
-async def test_an_overwrite_takes_the_old_embedding_along(tmp_path: Path) -> None:
-    async with open_store(tmp_path, index=index(fields=["text"])) as store:
+async def test_an_overwrite_takes_the_old_embedding_along(each_store: EachStore) -> None:
+    async with each_store.open(index=index(fields=["text"])) as store:
         await store.aput(("a",), "k", {"text": "abc"})
         await store.aput(("a",), "k", {"text": "h"})
         assert (await store.asearch(("a",), query="abc"))[0].score == pytest.approx(0)
@@ -86,28 +86,28 @@ async def test_an_overwrite_takes_the_old_embedding_along(tmp_path: Path) -> Non
         assert (await store.asearch(("a",), query="abc"))[0].score is None
 
 
-async def test_without_an_index_a_query_is_not_looked_at(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store:
+async def test_without_an_index_a_query_is_not_looked_at(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         await store.aput(("a",), "k", {"text": "abc"}, index=["text"])
         assert [(item.key, item.score) for item in await store.asearch(("a",), query="abc")] == [("k", None)]
 
 
-async def test_a_plain_embedding_never_runs_on_the_event_loop(tmp_path: Path) -> None:
+async def test_a_plain_embedding_never_runs_on_the_event_loop(each_store: EachStore) -> None:
     ran_on = set()
 
     def embed(texts: Sequence[str]) -> list[list[float]]:
         ran_on.add(threading.get_ident())
         return letters(texts)
 
-    async with open_store(tmp_path, index=index(embed)) as store:
+    async with each_store.open(index=index(embed)) as store:
         await store.aput(("a",), "k", {"text": "abc"})
         await store.asearch(("a",), query="abc")
     assert ran_on
     assert threading.get_ident() not in ran_on
 
 
-async def test_an_async_embedding_serves_threads_too_and_says_so_where_it_cannot(tmp_path: Path) -> None:
-    async with open_store(tmp_path, index=index(letters_later)) as store:
+async def test_an_async_embedding_serves_threads_too_and_says_so_where_it_cannot(each_store: EachStore) -> None:
+    async with each_store.open(index=index(letters_later)) as store:
         await asyncio.to_thread(store.put, ("a",), "k", {"text": "abc"})
         found = await asyncio.to_thread(lambda: store.search(("a",), query="abc"))
         assert found[0].score is not None
@@ -115,7 +115,7 @@ async def test_an_async_embedding_serves_threads_too_and_says_so_where_it_cannot
             store.put(("a",), "k", {"text": "abc"})
 
 
-async def test_an_embeddings_object_may_embed_questions_otherwise_than_texts(tmp_path: Path) -> None:
+async def test_an_embeddings_object_may_embed_questions_otherwise_than_texts(each_store: EachStore) -> None:
     class Asymmetric(Embeddings):
         def embed_documents(self, texts: list[str]) -> list[list[float]]:
             return letters(texts)
@@ -123,7 +123,7 @@ async def test_an_embeddings_object_may_embed_questions_otherwise_than_texts(tmp
         def embed_query(self, text: str) -> list[float]:
             return letters([text.removeprefix("query: ").swapcase()])[0]
 
-    async with open_store(tmp_path, index=index(Asymmetric(), fields=["text"])) as store:
+    async with each_store.open(index=index(Asymmetric(), fields=["text"])) as store:
         await store.aput(("a",), "k", {"text": "abc"})
         assert (await store.asearch(("a",), query="query: ABC"))[0].score == pytest.approx(1)
 
@@ -137,38 +137,38 @@ async def test_an_embeddings_object_may_embed_questions_otherwise_than_texts(tmp
     ],
 )
 async def test_a_wrong_embedding_is_an_error_in_words_and_stores_nothing(
-    tmp_path: Path, embed: Any, words: str
+    each_store: EachStore, embed: Any, words: str
 ) -> None:
-    async with open_store(tmp_path, index=index(embed)) as store:
+    async with each_store.open(index=index(embed)) as store:
         with pytest.raises(EmbeddingError, match=words):
             await store.aput(("a",), "k", {"text": "abc"})
         assert await store.aget(("a",), "k") is None
         await store.aput(("a",), "k", {"text": "abc"}, index=False)
 
 
-async def test_other_dimensions_or_another_model_are_refused_until_all_is_embedded_anew(tmp_path: Path) -> None:
-    async with open_store(tmp_path, index=index(fields=["text"])) as store:
+async def test_other_dimensions_or_another_model_are_refused_until_all_is_embedded_anew(each_store: EachStore) -> None:
+    async with each_store.open(index=index(fields=["text"])) as store:
         await store.aput(("a",), "k", {"text": "abc", "title": "h"})
         await store.aput(("a",), "own", {"text": "abc", "title": "h"}, index=["title"])
         await store.aput(("a",), "none", {"text": "abc"}, index=False)
     shorter: IndexConfig = {"dims": 3, "embed": lambda texts: [row[:3] for row in letters(texts)], "fields": ["text"]}
     with pytest.raises(IndexChangedError, match=r"dims 8.*dims 3.*reindex"):
-        async with open_store(tmp_path, index=shorter):
+        async with each_store.open(index=shorter):
             pass
-    async with open_store(tmp_path) as store:  # without an index the items are all there, and stay embedded
+    async with each_store.open() as store:  # without an index the items are all there, and stay embedded
         assert len(await store.asearch(())) == 3
-    assert await reindex(tmp_path, shorter) == 2
-    async with open_store(tmp_path, index=shorter) as store:
+    assert await each_store.reindex(shorter) == 2
+    async with each_store.open(index=shorter) as store:
         scores = {item.key: item.score for item in await store.asearch((), query="abc")}
         assert scores == {"k": pytest.approx(1), "own": pytest.approx(0), "none": None}
 
 
-async def test_a_reindex_finds_what_was_put_before_there_was_an_index(tmp_path: Path) -> None:
-    async with open_store(tmp_path) as store:
+async def test_a_reindex_finds_what_was_put_before_there_was_an_index(each_store: EachStore) -> None:
+    async with each_store.open() as store:
         for number in range(250):
             await store.aput(("a",), str(number), {"text": "abc"})
-    assert await reindex(tmp_path, index()) == 250
-    async with open_store(tmp_path, index=index()) as store:
+    assert await each_store.reindex(index()) == 250
+    async with each_store.open(index=index()) as store:
         assert all(item.score for item in await store.asearch((), query="abc", limit=1000))
 
 

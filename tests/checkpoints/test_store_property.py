@@ -7,18 +7,19 @@ namespace is listed while it holds an item; a comparison with what cannot be com
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from hypothesis import given, settings
+import psycopg
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, PutOp, SearchOp
 from langgraph.store.memory import InMemoryStore
 
-from checkpoints.store import ItemStore, open_store
+from tests.checkpoints.stores import EachStore, OnFile, OnPostgres
 
 LABELS = st.sampled_from(["a", "b", "ab", "A", "é", "\U0010ffff", "-"])
 NAMESPACES = st.lists(LABELS, min_size=1, max_size=3).map(tuple)
@@ -70,8 +71,8 @@ STEPS = st.one_of(
 class Compared:
     """Carries out steps on both stores."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, place: EachStore) -> None:
+        self.place = place
         self.stack = AsyncExitStack()
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
         self.reference = InMemoryStore()
@@ -80,7 +81,7 @@ class Compared:
 
     async def reopen(self) -> None:
         await self.stack.aclose()
-        self.store: ItemStore = await self.stack.enter_async_context(open_store(self.folder, clock=lambda: self.now))
+        self.store = await self.stack.enter_async_context(self.place.open(clock=lambda: self.now))
 
     async def take(self, step: Any) -> None:
         if step == "reopen":
@@ -159,15 +160,27 @@ def shown(item: Any) -> Any:
     return item.namespace, item.key, item.value
 
 
-@given(st.lists(STEPS, min_size=1, max_size=12))
+STEP_LISTS = st.lists(STEPS, min_size=1, max_size=12)
+
+
+async def compare(place: EachStore, steps: list[Any]) -> None:
+    compared = Compared(place)
+    await compared.reopen()
+    async with compared.stack:
+        for step in steps:
+            await compared.take(step)
+
+
+@given(STEP_LISTS)
 @settings(max_examples=120, deadline=None)
 def test_our_store_answers_what_the_in_memory_store_does(steps: list[Any]) -> None:
-    async def compare() -> None:
-        with TemporaryDirectory() as folder:
-            compared = Compared(Path(folder))
-            await compared.reopen()
-            async with compared.stack:
-                for step in steps:
-                    await compared.take(step)
+    with TemporaryDirectory() as folder:
+        asyncio.run(compare(OnFile(Path(folder)), steps))
 
-    asyncio.run(compare())
+
+@given(steps=STEP_LISTS)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_our_store_on_postgres_does_too(postgres_uri: str, steps: list[Any]) -> None:
+    with suppress(psycopg.errors.UndefinedTable), psycopg.connect(postgres_uri) as connection:
+        connection.execute("TRUNCATE store_item CASCADE")
+    asyncio.run(compare(OnPostgres(postgres_uri), steps))
