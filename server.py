@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 # LangGraph reads this when it is imported: without it, reading a checkpoint may run code that somebody put there.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
@@ -40,13 +40,16 @@ from threadkeep.callers import Caller
 from threadkeep.config import Config, load_config
 from threadkeep.doctor import Finding, Parts
 from threadkeep.engine import Engine, open_engine
-from threadkeep.errors import StartupError
+from threadkeep.errors import StartupError, UnavailableError
 from threadkeep.graphs import enter_project, load_graphs
 from threadkeep.persistence import index_of
 from threadkeep.serve import parse_arguments, serve, settings_from
 from threadkeep.settings import Settings, read_settings
 from threadkeep.storage.threads import Thread, ThreadQuery
 from threadkeep.tracing import start_tracing
+
+if TYPE_CHECKING:
+    from checkpoints.postgres import PostgresState
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_GRAPH = "react"
@@ -61,10 +64,18 @@ def create_app(settings: Settings) -> FastAPI:
     tracing = start_tracing(os.environ)
     model = described_model(config)
     graphs = load_graphs(config)
+    shared = shared_state(os.environ.get("DATABASE_URI", ""))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = open_engine(settings, config, graphs, open_saver=open_checkpointer, open_store=open_store, model=model)
+        opened = open_engine(
+            settings,
+            config,
+            graphs,
+            open_saver=open_checkpointer if shared is None else shared.open_checkpointer,
+            open_store=open_store if shared is None else shared.open_store,
+            model=model,
+        )
         try:
             async with opened as app.state.engine:
                 yield
@@ -76,6 +87,19 @@ def create_app(settings: Settings) -> FastAPI:
     add_people_routes(app)
     drop_disabled(app, config.http.disabled)
     return app
+
+
+def shared_state(uri: str) -> PostgresState | None:
+    """The database that threads' states and store items go to; None when they go to the data folder."""
+    if not uri:
+        return None
+    try:
+        from checkpoints.postgres import PostgresState  # noqa: PLC0415 - an extra, which not everybody installs
+    except ImportError as error:
+        raise StartupError(
+            f"DATABASE_URI needs other packages ({error}): pip install 'threadkeep[postgres]'."
+        ) from None
+    return PostgresState(uri, unavailable=UnavailableError)
 
 
 def described_model(config: Config) -> str | None:
@@ -226,7 +250,8 @@ async def reindex_items(folder: Path, tell: commands.Tell) -> int:
     index = index_of(config)
     if index is None:
         raise StartupError("langgraph.json has no store.index, so there is nothing to embed with.")
-    return await reindex(folder, index, tell=tell)
+    shared = shared_state(os.environ.get("DATABASE_URI", ""))
+    return await (reindex(folder, index, tell=tell) if shared is None else shared.reindex(index, tell=tell))
 
 
 def project_graphs(config: Config) -> dict[str, Any]:
