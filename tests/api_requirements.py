@@ -97,6 +97,9 @@ REQUIREMENTS: dict[str, Requirement] = {
     "threads.supersteps": R("SDK", "State to be born with, by values or commands as nodes; all of it or no thread."),
     "threads.update": R("SDK", "PATCH merges metadata; Prefer: return=minimal answers 204."),
     "threads.search": R("SDK", "By metadata (contained), status, ids; sorted and paged."),
+    "threads.search.text": R(
+        "OURS", "By words of a title, of a first or last message, or of an id, in any case; with every other filter."
+    ),
     "threads.search.total": R(
         "REF", "X-Pagination-Total is the true total.", "The reference shows offset + returned + 1."
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -154,6 +155,31 @@ async def test_threads_are_found_by_their_state_and_shown_in_part(sdk: Sdk) -> N
     }
     with pytest.raises(UnprocessableEntityError, match="path"):
         await sdk.threads.search(extract={"wrong": "values..x["})
+
+
+@requirement("threads.search.text")
+async def test_threads_are_found_by_words_beside_every_other_filter(raw: httpx.AsyncClient) -> None:
+    mark = uuid4().hex
+    made = [
+        (await raw.post("/threads", json={"metadata": {"title": f"The {mark} {name}", "name": name}})).json()[
+            "thread_id"
+        ]
+        for name in ("one", "two")
+    ]
+    said = {"assistant_id": "echo", "input": {"messages": f"begin {mark}"}}
+    await raw.post(f"/threads/{made[1]}/runs/wait", json=said)
+    copy = (await raw.post(f"/threads/{made[1]}/copy")).json()["thread_id"]
+
+    async def found(**filters: Any) -> set[str]:
+        answer = await raw.post("/threads/search", json={"select": ["thread_id"], **filters})
+        assert answer.headers["x-pagination-total"] == str((await raw.post("/threads/count", json=filters)).json())
+        return {row["thread_id"] for row in answer.json()}
+
+    assert await found(text=f"the {mark.upper()}") == {*made, copy}
+    assert await found(text=f"BEGIN {mark}") == await found(text=f"echo: begin {mark}") == {made[1], copy}
+    assert await found(text=mark, metadata={"name": "one"}) == await found(text=mark, ids=made[:1]) == {made[0]}
+    assert await found(text=made[0]) == {made[0]}
+    assert (await raw.post("/threads/search", json={"text": "x" * 201})).status_code == 422
 
 
 @requirement("threads.copy")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
 
 from tests.inspector.page import Inspector
+from tests.processes import running_server
 
 
 def test_threads_are_listed_found_and_opened(inspector: Inspector) -> None:
@@ -50,6 +53,7 @@ def test_the_status_in_the_list_follows_what_others_do(inspector: Inspector) -> 
     thread = inspector.api("POST", "/threads", {"metadata": {"title": "Watched", "graph_id": "react"}})["thread_id"]
     inspector.open()
     inspector.page.get_by_label("Search threads").fill("Watched")
+    expect(inspector.list).to_have_count(1)
     expect(inspector.list).to_contain_text("idle")
     inspector.api(
         "POST",
@@ -61,3 +65,23 @@ def test_the_status_in_the_list_follows_what_others_do(inspector: Inspector) -> 
         },
     )
     expect(inspector.list).to_contain_text("interrupted")
+
+
+def test_a_search_finds_threads_that_are_not_listed(page: Page, tmp_path: Path) -> None:
+    with running_server(tmp_path / "data") as server:
+        inspector = Inspector(page, server)
+        body = {"message": "My hamster is called Frodo.", "user_id": "ada"}
+        hidden = inspector.api("POST", "/chat", body)["thread_id"]
+        inspector.api("PATCH", f"/threads/{hidden}", {"metadata": {"title": "Of small animals"}})
+        for number in range(55):
+            inspector.api("POST", "/threads", {"metadata": {"title": f"Other {number}"}})
+        inspector.open()
+        expect(inspector.list).to_have_count(50)
+        for words in ("HAMSTER is", "small anim", "frodo", hidden[-12:]):
+            page.get_by_label("Search threads").fill(words)
+            expect(inspector.list).to_have_count(1)
+            expect(inspector.list).to_contain_text("Of small animals")
+        page.get_by_label("Search threads").fill("a word of none")
+        expect(page.get_by_text("No thread matches.")).to_be_visible()
+        page.get_by_label("Search threads").fill("Other 5")
+        expect(inspector.list).to_have_count(6)

@@ -161,6 +161,9 @@ class ThreadFilter(Body):
     metadata: ObjectOrNull = {}
     values: ObjectOrNull = Field({}, description="Part of the state; has to look into every thread that the rest finds")
     status: Literal["idle", "busy", "interrupted", "error"] | None = None
+    text: str | None = Field(
+        None, max_length=200, description="Words of its title, its first or its last message, or its id"
+    )
 
     model_config = example({"metadata": {"graph_id": "react"}, "status": "idle"})
 

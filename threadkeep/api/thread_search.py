@@ -16,6 +16,7 @@ from threadkeep.api.wire import thread_wire
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.storage.metadata import contains
+from threadkeep.storage.thread_texts import threads_with_text
 from threadkeep.storage.threads import Thread, ThreadQuery
 
 _SCANNED_AT_ONCE = 200
@@ -25,7 +26,7 @@ async def search_threads(engine: Engine, body: ThreadSearch, caller: Caller) -> 
     """One page of rows as the client wants them, and how many threads match in all."""
     paths = {alias: parse_path(path) for alias, path in (body.extract or {}).items()}
     query = replace(
-        _query(body),
+        await _query(engine, body, caller),
         sort_by=body.sort_by or "updated_at",
         descending=body.sort_order != "asc",
         limit=body.limit,
@@ -44,13 +45,17 @@ async def search_threads(engine: Engine, body: ThreadSearch, caller: Caller) -> 
 
 
 async def count_threads(engine: Engine, body: ThreadFilter, caller: Caller) -> int:
+    query = await _query(engine, body, caller)
     if body.values:
-        return len([1 async for _ in _with_values(engine, _query(body), body.values, caller)])
-    return await engine.threads.count(_query(body), caller)
+        return len([1 async for _ in _with_values(engine, query, body.values, caller)])
+    return await engine.threads.count(query, caller)
 
 
-def _query(body: ThreadFilter) -> ThreadQuery:
+async def _query(engine: Engine, body: ThreadFilter, caller: Caller) -> ThreadQuery:
     ids = None if body.ids is None else [uuid_of("thread", thread_id) for thread_id in body.ids]
+    if body.text is not None and body.text.strip():
+        found = await threads_with_text(engine.database, body.text, caller)
+        ids = found if ids is None else sorted({*ids} & {*found})
     return ThreadQuery(ids=ids, metadata=body.metadata, status=body.status)
 
 

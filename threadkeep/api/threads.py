@@ -22,7 +22,9 @@ from threadkeep.callers import Caller
 from threadkeep.clock import new_uuid7
 from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
+from threadkeep.runs.attempt import opening_of
 from threadkeep.storage.intents import Intent
+from threadkeep.storage.thread_texts import keep_conversation
 from threadkeep.storage.thread_usage import thread_usage
 from threadkeep.storage.threads import Thread, born_with, expiry
 
@@ -149,6 +151,7 @@ async def copy_thread(thread_id: str, engine: EngineOf, caller: CallerOf) -> Res
     )
     copied = born_with(copied, engine.acceptance.thread_ttl, engine.clock.now())
     await engine.threads.create_instead(copied, undo)
+    await keep_conversation(engine.database, copy_id, opening_of(state.values), None)
     return Json(thread_wire(copied, state.values))
 
 

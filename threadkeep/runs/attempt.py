@@ -127,11 +127,20 @@ def state_values(snapshot: StateSnapshot) -> Any:
     return values
 
 
+def opening_of(values: Any) -> str | None:
+    """The first message's text, cut, by which a thread may be found."""
+    return _text_at(values, 0)
+
+
 def preview_of(values: Any) -> str | None:
     """The last message's text, cut, for lists of threads."""
+    return _text_at(values, -1)
+
+
+def _text_at(values: Any, place: int) -> str | None:
     messages = values.get("messages") if isinstance(values, dict) else getattr(values, "messages", None)
     if not isinstance(messages, list) or not messages:
         return None
-    last = messages[-1]
-    text = getattr(last, "text", None) if not isinstance(last, dict) else last.get("content")
+    message = messages[place]
+    text = getattr(message, "text", None) if not isinstance(message, dict) else message.get("content")
     return str(text)[:_PREVIEW_CHARACTERS] if text else None

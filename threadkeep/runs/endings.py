@@ -15,6 +15,7 @@ from threadkeep.storage.connection import Connection
 from threadkeep.storage.intents import Intent, add_intent
 from threadkeep.storage.interactions import count_interaction
 from threadkeep.storage.outbox import Webhook, add_webhook
+from threadkeep.storage.thread_texts import note_conversation
 from threadkeep.storage.thread_usage import NOTHING_USED, add_thread_usage
 from threadkeep.storage.threads import set_status
 from threadkeep.storage.traces import forget_trace
@@ -103,6 +104,7 @@ def _store_ending(connection: Connection, run: Run, ending: Ending, now: str) ->
 
 
 def _settle_thread(connection: Connection, run: Run, ending: Ending, now: str) -> None:
+    note_conversation(connection, run.thread_id, ending.opening, ending.preview)
     waiting = connection.execute(
         "SELECT 1 FROM runs WHERE thread_id = ? AND status = 'pending' LIMIT 1", (run.thread_id,)
     ).fetchone()

@@ -29,7 +29,7 @@ from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
 from threadkeep.runs.accounting import settled_usage
-from threadkeep.runs.attempt import Attempt, Showing, note_root, preview_of, result_of, state_values
+from threadkeep.runs.attempt import Attempt, Showing, note_root, opening_of, preview_of, result_of, state_values
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.measuring import Measuring
@@ -300,7 +300,8 @@ class Executor:
             "tools_used": attempt.accounting.tools_used,
         }
         values = None if run.kwargs.webhook is None else json.dumps(attempt.values)
-        wanted = replace(ending, outcome=outcome, preview=preview_of(attempt.values), values=values)
+        opening, preview = opening_of(attempt.values), preview_of(attempt.values)
+        wanted = replace(ending, outcome=outcome, opening=opening, preview=preview, values=values)
         settled = await self._when_stored(self._finish, attempt, wanted)
         if settled is None:
             self._log.close(stream, None)

@@ -180,7 +180,11 @@ class RunQueue:
             settled = ending
             if action is not None and ending.status != "interrupted":
                 settled = replace(
-                    cancelled_ending(action), outcome=ending.outcome, preview=ending.preview, values=ending.values
+                    cancelled_ending(action),
+                    outcome=ending.outcome,
+                    opening=ending.opening,
+                    preview=ending.preview,
+                    values=ending.values,
                 )
             store_end(connection, run, settled, now, final)
             return settled

@@ -99,6 +99,7 @@ class Ending:
     thread_error: dict[str, Any] | None = None
     interrupts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     outcome: dict[str, Any] = field(default_factory=dict)
+    opening: str | None = None
     preview: str | None = None
     rolled_back: bool = False
     values: bytes | None = None

@@ -15,6 +15,7 @@ from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intent, add_intent, strike_out
 from threadkeep.storage.metadata import Leaf, has_leaf, store_leaves, visible, wanted_leaves
+from threadkeep.storage.thread_texts import add_texts, note_title
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 """idle: nothing to do. busy: a run is pending or running. interrupted: waits for an answer. error: its run failed."""
@@ -265,6 +266,7 @@ def insert_thread(connection: Connection, thread: Thread) -> None:
         ),
     )
     store_leaves(connection, thread.thread_id, thread.metadata)
+    add_texts(connection, thread.thread_id, thread.owner, thread.metadata.get("title"), thread.preview)
 
 
 def find_thread(connection: Connection, thread_id: str) -> Thread | None:
@@ -289,6 +291,8 @@ def merge_metadata(connection: Connection, thread: Thread, metadata: dict[str, A
             "UPDATE threads SET metadata = ? WHERE thread_id = ?", (json.dumps_text(merged), thread.thread_id)
         )
         store_leaves(connection, thread.thread_id, merged)
+        if merged.get("title") != thread.metadata.get("title"):
+            note_title(connection, thread.thread_id, merged.get("title"))
 
 
 def set_status(

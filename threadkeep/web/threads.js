@@ -5,8 +5,9 @@ import { button, el, timeAgo } from "./dom.js";
 
 const PAGE = 50;
 const FRESH_MS = 3000;
+const TYPING_MS = 250;
 const SELECT = ["thread_id", "status", "updated_at", "metadata"]; // the server has these at hand
-const EXTRACT = { first: "values.messages[0].content", last: "values.messages[-1].content" };
+const EXTRACT = { first: "values.messages[0].content" };
 const STATUSES = ["idle", "busy", "interrupted", "error"];
 
 /** What a thread is called: its title, else how its conversation begins. */
@@ -30,7 +31,7 @@ export class ThreadList {
       type: "search",
       placeholder: "Search",
       "aria-label": "Search threads",
-      on: { input: () => this.draw() },
+      on: { input: () => this.searched() },
     });
     const options = [el("option", { value: "" }, "any status"), ...STATUSES.map((status) => el("option", {}, status))];
     this.status = el("select", { "aria-label": "Status", on: { change: () => this.load() } }, options);
@@ -55,12 +56,23 @@ export class ThreadList {
     this.draw();
   }
 
+  // The server is asked once a person has stopped typing.
+  searched() {
+    this.limit = PAGE;
+    clearTimeout(this.typing);
+    this.typing = setTimeout(() => this.load(), TYPING_MS);
+  }
+
   async load() {
     const body = { limit: this.limit, sort_by: "updated_at", sort_order: "desc", select: SELECT };
+    const words = this.search.value.trim();
     if (this.status.value) body.status = this.status.value;
+    if (words) body.text = words;
+    const asked = (this.asked = JSON.stringify(body));
     try {
       const found = await post("/threads/search", body);
       await this.readTexts(found);
+      if (asked !== this.asked) return; // something else is looked for by now
       this.threads = found.map((thread) => ({ ...thread, extracted: this.texts.get(thread.thread_id)?.extracted }));
       this.failure = "";
       this.looked(found);
@@ -70,7 +82,7 @@ export class ThreadList {
     this.draw();
   }
 
-  // How a conversation begins and ends stands in its state, which costs the server a read for each thread.
+  // How a conversation begins stands in its state, which costs the server a read for each thread.
   async readTexts(found) {
     const stale = found.filter((thread) => this.texts.get(thread.thread_id)?.at !== thread.updated_at);
     if (!stale.length) return;
@@ -85,17 +97,13 @@ export class ThreadList {
   }
 
   draw() {
-    const words = this.search.value.trim().toLowerCase();
-    const found = this.threads.filter((thread) => {
-      const texts = [titleOf(thread), plain(thread.extracted?.last), thread.thread_id, thread.metadata?.graph_id ?? ""];
-      return texts.join(" ").toLowerCase().includes(words);
-    });
+    const found = this.threads;
     const signature = JSON.stringify([found, this.current, Math.floor(Date.now() / 30_000)]);
     if (signature !== this.signature) this.items.replaceChildren(...found.map((thread) => this.item(thread)));
     this.signature = signature;
     this.more.hidden = this.threads.length < this.limit;
-    const part = this.more.hidden ? "" : ` Only the newest ${this.threads.length} are searched: ask for more below.`;
-    const none = this.threads.length ? `No thread matches.${part}` : "No thread yet. Send a message to start one.";
+    const asked = this.search.value.trim() || this.status.value;
+    const none = asked ? "No thread matches." : "No thread yet. Send a message to start one.";
     const note = this.failure || (found.length ? "" : none);
     if (this.note.textContent !== note) this.note.textContent = note;
   }
