@@ -28,6 +28,11 @@ def dumps(value: Any) -> bytes:
         return json.dumps(_plain(value, ()), ensure_ascii=False).encode("utf-8", errors="replace")
 
 
+def dumps_to_keep(value: Any) -> bytes:
+    """The same in no more memory than it takes: the encoder leaves bytes in the buffer that they were written to."""
+    return bytes(memoryview(dumps(value)))
+
+
 def dumps_text(value: Any) -> str:
     return dumps(value).decode()
 

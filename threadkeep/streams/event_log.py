@@ -72,7 +72,7 @@ class EventLog:
         if not stream.wanted:
             return
         stream.assigned += 1
-        event = Event(stream.assigned, name, json.dumps(data), attempt, self._now())
+        event = Event(stream.assigned, name, json.dumps_to_keep(data), attempt, self._now())
         if not stream.resumable:
             stream.publish([event])
             return

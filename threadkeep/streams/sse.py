@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from threadkeep.metrics import Metrics
 from threadkeep.streams.live import Event
+from threadkeep.streams.pace import Pace
 
 HEARTBEAT = b": heartbeat\r\n\r\n"
 UNBUFFERED = {"cache-control": "no-store", "x-accel-buffering": "no"}
@@ -82,49 +83,23 @@ class LongResponse(Response):
         pump = asyncio.current_task()
         assert pump is not None
         gone = asyncio.create_task(_disconnected(receive))
-        beating = asyncio.create_task(self._beat(send))
+        pace = Pace(send, pump, self._heartbeat, every=self._heartbeat_seconds, patience=self._send_timeout)
         # Both end the pump, wherever it waits; which one it was tells whether the client left or was cut off.
-        for ends_it in (gone, beating):
-            ends_it.add_done_callback(lambda task: None if task.cancelled() else pump.cancel())
+        gone.add_done_callback(lambda task: None if task.cancelled() else pump.cancel())
         try:
-            await self._pump(send)
+            async for chunk in self._body:
+                await pace.send(chunk)
+            await pace.send(b"", last=True)
         except asyncio.CancelledError:
-            if not gone.done() and not beating.done():
+            if not gone.done() and not pace.ran_out:
                 raise
             pump.uncancel()
-            if beating.done():
+            if pace.ran_out:
                 raise StreamCutError("slow") from None
         finally:
             gone.cancel()
-            beating.cancel()
+            pace.stop()
             await self._body.aclose()
-
-    async def _pump(self, send: Send) -> None:
-        async for chunk in self._body:
-            await self._send(send, chunk)
-        await self._send(send, b"", last=True)
-
-    async def _beat(self, send: Send) -> None:
-        """A sign of life after every silence; ends only when the client takes nothing any more."""
-        loop = asyncio.get_running_loop()
-        self._last_sent = loop.time()
-        while True:
-            silent_for = loop.time() - self._last_sent
-            if silent_for < self._heartbeat_seconds:
-                await asyncio.sleep(self._heartbeat_seconds - silent_for)
-                continue
-            try:
-                await self._send(send, self._heartbeat)
-            except StreamCutError:
-                return
-
-    async def _send(self, send: Send, chunk: bytes, *, last: bool = False) -> None:
-        self._last_sent = asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout(self._send_timeout):
-                await send({"type": "http.response.body", "body": chunk, "more_body": not last})
-        except TimeoutError:
-            raise StreamCutError("slow") from None
 
 
 async def _disconnected(receive: Receive) -> None:
