@@ -49,6 +49,36 @@ def test_a_question_of_any_form_is_answered_in_words_or_json(foreign: Inspector)
     assert values == {"topic": "cats", "first": "yes please", "second": {"times": 2}}
 
 
+def test_the_inside_of_a_subgraph_is_drawn_and_looked_into_step_by_step(foreign: Inspector) -> None:
+    page = foreign.open().page
+    page.get_by_label("Graph or assistant").select_option(label="nested")
+    page.get_by_label("Input as JSON", exact=True).fill('{"text": "why?"}')
+    page.get_by_role("button", name="Send").click()
+    asks = page.get_by_role("region", name="The agent asks")
+    expect(asks).to_contain_text("really?")
+    side = page.locator(".side")
+    foreign.view("State")
+    side.get_by_text("Inside sub").click()
+    expect(side.locator(".inside")).to_contain_text("next: inner_b")
+    expect(side.locator(".inside")).to_contain_text("inner why?")
+
+    asks.get_by_label("Answer: JSON, or text").fill("indeed")
+    asks.get_by_role("button", name="Answer and go on").click()
+    expect(foreign.status).to_have_text("idle")
+    foreign.view("History")
+    side.get_by_role("button", name="Step 0").last.click()
+    side.get_by_text("Inside sub").click()
+    expect(side.locator(".inside details").first).to_contain_text("inner why? indeed")
+
+    foreign.view("Graph")
+    expect(page.locator('[data-node="sub"]')).to_be_visible()
+    page.get_by_label("look inside subgraphs").check()
+    expect(page.locator('[data-node="sub:inner_b"]')).to_be_visible()
+    expect(page.locator('[data-node="sub"]')).to_have_count(0)
+    foreign.view("Trace")
+    expect(page.locator(".waterfall .row", has_text="inner_b").first).to_be_visible()
+
+
 def test_a_failed_run_says_why_also_after_a_reload(foreign: Inspector) -> None:
     page = foreign.open().page
     page.get_by_label("Graph or assistant").select_option(label="failing")

@@ -57,6 +57,25 @@ def test_what_is_remembered_is_seen_edited_and_forgotten(inspector: Inspector) -
     assert {item["key"]: item["value"] for item in found} == {"language": {"value": "English"}}
 
 
+def test_what_is_remembered_of_one_user_is_shown_switched_off_and_forgotten(inspector: Inspector) -> None:
+    inspector.api("POST", "/chat", {"message": "Remember that my tea is green.", "user_id": "eve@home"})
+    place = ["users", "eve%40home", "notes"]
+    inspector.api("PUT", "/store/items", {"namespace": place, "key": "plan", "value": {"text": "sail away"}})
+    page = inspector.open("memory").page
+    section = page.get_by_role("region", name="Of one user")
+    section.get_by_label("User", exact=True).fill("eve@home")
+    section.get_by_role("button", name="Show what is remembered").click()
+    expect(section).to_contain_text("Memory is on.")
+    expect(section).to_contain_text("plan")
+    section.get_by_role("button", name="Switch off").click()
+    expect(section).to_contain_text("Memory is off")
+    assert inspector.api("GET", "/users/eve@home/memory")["on"] is False
+    page.on("dialog", lambda dialog: dialog.accept())
+    section.get_by_role("button", name="Forget everything").click()
+    expect(section).to_contain_text("Nothing is remembered.")
+    assert inspector.api("POST", "/store/items/search", {"namespace_prefix": place})["items"] == []
+
+
 def test_a_server_that_wants_a_key_is_given_one(page: Page, data_dir: Path) -> None:
     made = run_to_end("keys", "new", "ada", "--data", str(data_dir))
     key = next(word for word in made.stdout.split() if word.startswith("tk_"))

@@ -11,12 +11,15 @@ const NAMES = { __start__: "start", __end__: "end" };
 export function graphPanel({ session, assistantId }) {
   const drawing = el("div", { class: "drawing", tabindex: "0", role: "region", "aria-label": "Graph" });
   const told = el("p", { class: "hint", role: "status" });
-  const node = el("div", { class: "graph" }, el("h2", {}, "Graph"), told, drawing);
+  const inside = el("input", { type: "checkbox", on: { change: () => telling(() => draw(drawn)) } });
+  const choice = el("label", { class: "inline", hidden: true }, inside, " look inside subgraphs");
+  const node = el("div", { class: "graph" }, el("h2", {}, "Graph"), told, choice, drawing);
   let drawn = null;
   let marks = new Map();
 
   async function draw(id) {
-    const graph = await get(`/assistants/${id}/graph`);
+    const graph = await get(`/assistants/${id}/graph${inside.checked ? "?xray=true" : ""}`);
+    marks = new Map();
     const { nodes, edges, width, height } = layout(graph);
     const arrow = svg(
       "marker",
@@ -82,11 +85,13 @@ export function graphPanel({ session, assistantId }) {
     }
     const at = Object.keys(session.nodes).filter((id) => session.nodes[id] === "running");
     const done = Object.keys(session.nodes).filter((id) => session.nodes[id] === "done");
-    const words = at.length
-      ? `At work: ${at.join(", ")}`
-      : done.length
-        ? `Done in the newest run: ${done.join(", ")}`
-        : "No run was followed in this tab yet.";
+    const words = inside.checked
+      ? "Nodes inside subgraphs are not marked; the trace of a run shows them."
+      : at.length
+        ? `At work: ${at.join(", ")}`
+        : done.length
+          ? `Done in the newest run: ${done.join(", ")}`
+          : "No run was followed in this tab yet.";
     if (told.textContent !== words) told.textContent = words;
   }
 
@@ -94,8 +99,13 @@ export function graphPanel({ session, assistantId }) {
     const id = assistantId();
     if (id && id !== drawn) {
       drawn = id;
-      marks = new Map();
+      inside.checked = false;
+      choice.hidden = true;
       telling(() => draw(id));
+      telling(async () => {
+        const subgraphs = await get(`/assistants/${id}/subgraphs`);
+        if (id === drawn) choice.hidden = !Object.keys(subgraphs).length;
+      });
     }
     mark();
   }

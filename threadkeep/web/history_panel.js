@@ -5,6 +5,7 @@ import { differences } from "./diff.js";
 import { button, el, labelled, timeAgo } from "./dom.js";
 import { jsonTree } from "./json_tree.js";
 import { notify, telling } from "./notices.js";
+import { insidesOf } from "./subgraphs.js";
 
 const PAGE = 50;
 const SELECT = ["checkpoint_id", "parent_checkpoint_id", "metadata", "created_at", "next", "tasks"];
@@ -106,6 +107,7 @@ export function historyPanel({ session, run, sendFrom }) {
         button("Change the state", () => detail.append(stateForm(id, state))),
       ),
       ...Object.entries(state.values ?? {}).map(([key, value]) => jsonTree(value, key)),
+      ...insidesOf(session.threadId, state),
     );
   }
 

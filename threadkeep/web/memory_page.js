@@ -3,6 +3,7 @@
 import { post, request } from "./api.js";
 import { button, el, labelled, timeAgo } from "./dom.js";
 import { notify, telling } from "./notices.js";
+import { userMemory } from "./user_memory.js";
 
 const PAGE = 100;
 
@@ -18,6 +19,8 @@ export function memoryPage() {
       { class: "hint" },
       "What agents remember beyond one thread. Users' preferences and notes lie under users / name.",
     ),
+    userMemory(() => telling(async () => (items.replaceChildren(), await load()))),
+    el("h2", {}, "Namespaces"),
     places,
     items,
   );

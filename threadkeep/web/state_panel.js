@@ -2,14 +2,17 @@
 
 import { el } from "./dom.js";
 import { jsonTree } from "./json_tree.js";
+import { insidesOf } from "./subgraphs.js";
 
 export function statePanel({ session }) {
   const node = el("div", { class: "state" });
   let shown = null;
+  let busy = null;
 
   function update() {
-    if (shown === session.values) return;
+    if (shown === session.values && busy === session.busy) return;
     shown = session.values;
+    busy = session.busy;
     const open = openPaths(node);
     const { next = [], created_at: made, metadata = {}, checkpoint_id: id } = session.state ?? {};
     const facts = session.busy
@@ -28,6 +31,7 @@ export function statePanel({ session }) {
         facts.map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]),
       ),
       ...Object.entries(session.values).map(([key, value]) => topTree(key, value)),
+      ...(session.busy ? [] : insidesOf(session.threadId, session.state)),
     );
     reopen(node, open);
   }
