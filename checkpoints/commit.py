@@ -50,6 +50,7 @@ class Rows:
     blocks: list[tuple[int, int, int, int]] = field(default_factory=list)
     runs: list[tuple[str, int]] = field(default_factory=list)
     replaced: list[tuple[int, str]] = field(default_factory=list)
+    answered: bool = False  # committed or refused
     error: Exception | None = None
     waiter: asyncio.Future[None] | None = None
 
@@ -231,6 +232,8 @@ class Journal:
         self._loop.call_soon_threadsafe(self._schedule, _RETRY_SECONDS)
 
     def _answer(self, queue: list[Rows]) -> None:
+        for rows in queue:
+            rows.answered = True
         if self.on_loop:
             _resolve([rows.waiter for rows in queue])
         elif any(rows.waiter for rows in queue):

@@ -22,12 +22,22 @@ from langgraph.checkpoint.base import CheckpointTuple, PendingWrite
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from checkpoints import schema
+from checkpoints.blocks import Block
 from checkpoints.commit import CHECKPOINT_PAGES, Journal, Rows, wal_syncer
 from checkpoints.hot import HotList, HotNamespace, HotThreads, Ref, Remembered
 from checkpoints.items import Frozen, thaw
 from checkpoints.lending import Lent
 from checkpoints.ownership import owned_file
-from checkpoints.reading import Block, Reader, Skeleton, list_ranges, load_items, recall, snapshot_or_list
+from checkpoints.reading import (
+    Reader,
+    Skeleton,
+    decode_skeleton,
+    list_ranges,
+    load_items,
+    merge_writes,
+    recall,
+    snapshot_or_list,
+)
 from checkpoints.recording import Recorder
 from checkpoints.segments import Ranges, cut, length
 
@@ -175,7 +185,9 @@ class CheckpointFile:
         """The namespace a config names, new if it has to be."""
         known = self.space(config)
         if known is None:
-            known = HotNamespace(next(self.space_ids), *names(config), newest_id="", stored=False)
+            known = HotNamespace(
+                next(self.space_ids), *names(config), newest_id="", stored=False, is_new=True, furthest_id=""
+            )
             self.hot.keep(known)
         return known
 
@@ -187,6 +199,7 @@ class CheckpointFile:
             self.hot.forget({space.id})
             raise
         self.journal.add(rows)
+        space.queued = rows
         if rows.blocks:
             self.hot.keep(space)  # it weighs more now
         return rows
@@ -196,11 +209,20 @@ class CheckpointFile:
         space = self.space(config)
         if space is None:
             return None
+        if space.queued is not None and not space.queued.answered:
+            self._make_visible()  # nobody is shown what a killed process could still lose
+            return self.find(config, serde)
         checkpoint_id = config["configurable"].get("checkpoint_id") or space.newest_id
-        skeleton = self.reader.skeleton(space.id, checkpoint_id, serde)
+        head = space.head
+        if head is not None and head.checkpoint_id == checkpoint_id:
+            skeleton: Skeleton | None = decode_skeleton(checkpoint_id, head.body, serde)
+            writes = merge_writes(head.writes, serde)
+        else:
+            skeleton = self.reader.skeleton(space.id, checkpoint_id, serde)
+            writes = self.reader.writes(space.id, checkpoint_id, serde)
         if skeleton is None:
             return None
-        found = Found(space, skeleton, self.reader.writes(space.id, checkpoint_id, serde))
+        found = Found(space, skeleton, writes)
         recall_lists(found, self._lent)
         fetch(found, self.reader, serde)
         return found
@@ -218,7 +240,8 @@ class CheckpointFile:
                 space.remember(channel, recall(part.ranges, part.read))
             elif part.read and part.hot.ranges == part.ranges:
                 part.hot.complete(part.known, part.read)
-                part.hot.thawable = part.hot.thawable and all(item.frozen for item in part.read)
+                if any(item.frozen is None for item in part.read):
+                    part.hot.thawable, part.hot.unread = False, []
         self.hot.keep(space)
 
 
@@ -248,14 +271,19 @@ def recall_lists(found: Found, lent_out: WeakSet[Lent] | None = None) -> None:
                     begins = hot.frozen[:known]  # type: ignore[assignment]
                 elif lent_out is not None and hot.lent is not None:
                     lent_out.add(hot.lent)
-            rest = cut(ranges, known, length(ranges)) if known else ranges
-            found.lists[channel] = ListPart(ref, ranges, hot, known, begins, lent, rest)
+            part = ListPart(ref, ranges, hot, known, begins, lent, ranges)
+            if hot is not None and (unread := hot.unread_blocks(known, length(ranges))) is not None:
+                part.rest, part.blocks = (), unread
+            elif known:
+                part.rest = cut(ranges, known, length(ranges))
+            found.lists[channel] = part
 
 
 def fetch(found: Found, reader: Reader, serde: SerializerProtocol) -> None:
     """Read everything else that the checkpoint's values need, decoding only what is small."""
     for part in found.lists.values():
-        part.blocks = reader.blocks(found.space.id, part.rest)
+        if part.rest:
+            part.blocks = reader.blocks(found.space.id, part.rest)
     for channel, (_, ref) in found.skeleton.refs.items():
         if isinstance(ref, int):
             found.values[channel] = serde.loads_typed(reader.whole(found.space.id, ref))

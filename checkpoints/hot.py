@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from checkpoints.blocks import Block, Typed
+from checkpoints.commit import Rows
 from checkpoints.items import CHUNK, Frozen, pack_each, same_front
 from checkpoints.lending import SHORTEST, WEIGHT, Lent
 from checkpoints.segments import Ranges, cut, length
@@ -16,6 +18,8 @@ from checkpoints.segments import Ranges, cut, length
 Version = str | int | float
 Ref = int | Ranges | dict[str, Any]  # a whole value's position, a list's ranges, or {"v": scalar} / {"d": ranges}
 
+_SMALL = 8_000  # bytes of a checkpoint without its values, or of a task's writes, that are worth remembering
+_MOST_WRITES = 4
 _LISTS_PER_CHANNEL = 3  # the head, and branches that run beside it
 _NAMESPACE_OVERHEAD = 5_000  # measured: what a thread of two short messages takes, less their text
 _ITEM_OVERHEAD = 120  # bytes of Python objects round the bytes of one item, roughly
@@ -43,6 +47,7 @@ class HotList:
     lent: Lent | None = None
     read_back: int = 0  # items before the first that was not read back yet
     records: int = 0  # and before the first of those that is no message
+    unread: list[tuple[int, Block]] = field(default_factory=list)  # with the index of its first item: not read back yet
 
     def __len__(self) -> int:
         return len(self.prints)
@@ -53,6 +58,22 @@ class HotList:
         self.prints += prints
         self.frozen += frozen
         self.weight += sum(map(len, prints)) + _ITEM_OVERHEAD * len(prints)
+
+    def note_block(self, start: int, block: Block) -> None:
+        """Items from `start` on, as they were stored just now: not to be read from the file when they are read back."""
+        if self.thawable:
+            self.unread.append((start, block))
+            self.weight += len(block.typed[1])
+
+    def unread_blocks(self, start: int, stop: int) -> list[Block] | None:
+        """The stored items `start` to `stop`; None if some of them are only in the file."""
+        blocks: list[Block] = []
+        for index, block in self.unread:
+            low, high = max(start - index, 0), min(stop - index, block.count)
+            if index + low == start and low < high:
+                blocks.append(Block(block.typed, low, high, block.count))
+                start = index + high
+        return blocks if start == stop else None
 
     def thawed_part(self, count: int) -> int:
         """How many of the first `count` items stand before the first that was not read back yet."""
@@ -80,6 +101,8 @@ class HotList:
         self.kinds[start:stop] = [item.kind for item in read]
         self.prints[start:stop] = [item.print for item in read]
         self.frozen[start:stop] = [item.frozen for item in read]
+        self.weight -= sum(len(block.typed[1]) for index, block in self.unread if index < stop)
+        self.unread = [(index, block) for index, block in self.unread if index >= stop]
 
     def same(self, index: int, item: Any, packed: bytes) -> bool:
         """Whether an item, packed, is the one at the index."""
@@ -113,6 +136,15 @@ class HotList:
 
 
 @dataclass(slots=True)
+class Head:
+    """A checkpoint as it was put, with all writes on it: what a read of it would find in the file."""
+
+    checkpoint_id: str
+    body: Typed
+    writes: list[Typed] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class HotNamespace:
     """A namespace in use: its counters, and the channels of the checkpoint put or read last."""
 
@@ -121,6 +153,7 @@ class HotNamespace:
     checkpoint_ns: str
     newest_id: str
     stored: bool
+    is_new: bool = False  # all of it was recorded since this was made
     refs_of: str | None = None
     refs: dict[str, tuple[Version, Ref | None]] = field(default_factory=dict)
     lists: dict[str, list[HotList]] = field(default_factory=dict)
@@ -128,7 +161,32 @@ class HotNamespace:
     last_run: str | None = None
     lanes: dict[str, int] = field(default_factory=dict)
     next_positions: dict[int, int] = field(default_factory=dict)
+    head: Head | None = None
+    furthest_id: str | None = None  # no checkpoint or write has a greater id; None: not known
+    queued: Rows | None = None  # the last rows recorded
     weight: int = 0
+
+    def note_checkpoint(self, checkpoint_id: str, body: Typed) -> None:
+        """Remember a checkpoint, if it is the newest and nothing was written on it before."""
+        if self.furthest_id is not None and checkpoint_id > self.furthest_id and len(body[1]) <= _SMALL:
+            self.head, self.furthest_id = Head(checkpoint_id, body), checkpoint_id
+        else:
+            self.head = None
+            self.note_id(checkpoint_id)
+
+    def note_writes(self, checkpoint_id: str, body: Typed) -> None:
+        """Remember writes along with their checkpoint."""
+        self.note_id(checkpoint_id)
+        if self.head is not None and self.head.checkpoint_id == checkpoint_id:
+            if len(body[1]) > _SMALL or len(self.head.writes) == _MOST_WRITES:
+                self.head = None
+            else:
+                self.head.writes.append(body)
+
+    def note_id(self, checkpoint_id: str) -> None:
+        """Something was stored under this id."""
+        if self.furthest_id is not None:
+            self.furthest_id = max(self.furthest_id, checkpoint_id)
 
     def list_at(self, channel: str, ranges: Ranges | None) -> HotList | None:
         """The remembered list with these ranges, else the last one of the channel."""
@@ -182,8 +240,11 @@ class HotThreads:
         self._known[key] = namespace
         self._bytes += namespace.weight
         while self._bytes > self._most_bytes and len(self._known) > 1:
-            _, dropped = self._known.popitem(last=False)
-            self._bytes -= dropped.weight
+            oldest = next(iter(self._known.values()))
+            if oldest.queued is not None and not oldest.queued.answered:
+                break  # what is not here is in the file
+            del self._known[oldest.thread_id, oldest.checkpoint_ns]
+            self._bytes -= oldest.weight
 
     def forget(self, namespaces: set[int] | None = None) -> None:
         """Drop these namespaces, or all."""

@@ -14,11 +14,10 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from checkpoints import schema
+from checkpoints.blocks import Block, Typed, together
 from checkpoints.hot import HotList, Ref, Remembered, Version
 from checkpoints.items import UnpackableError, freeze, pack_each
 from checkpoints.segments import LANE, Ranges, from_stored, pairs
-
-Typed = tuple[str, bytes]
 
 
 @dataclass(slots=True)
@@ -32,20 +31,6 @@ class Skeleton:
     refs: dict[str, tuple[Version, Ref | None]]
 
 
-@dataclass(slots=True)
-class Block:
-    """Items as stored: those from `low` to `high` of the list that `typed` encodes."""
-
-    typed: Typed
-    low: int
-    high: int
-
-    def load(self, serde: SerializerProtocol) -> list[Any]:
-        """New objects, as the serializer makes them."""
-        loaded: list[Any] = serde.loads_typed(self.typed)
-        return loaded[self.low : self.high]
-
-
 class Reader:
     """Reads one connection. `ready` is asked before each statement: it makes queued rows visible, or raises."""
 
@@ -54,7 +39,7 @@ class Reader:
         self._ready = ready
 
     def namespace_id(self, thread_id: str, checkpoint_ns: str) -> int | None:
-        self._ready()
+        """The id of a namespace in the file; one that is still queued is hot."""
         found: int | None = self._one(
             "SELECT id FROM namespace WHERE thread_id = ? AND checkpoint_ns = ?", thread_id, checkpoint_ns
         )
@@ -78,6 +63,12 @@ class Reader:
         if lane is None:
             return ((end or 0) // LANE + 1) * LANE
         return max(end or 0, lane * LANE)
+
+    def furthest_id(self, namespace: int) -> str:
+        """The greatest id that a checkpoint, hidden or not, or a write is stored under."""
+        self._ready()
+        found: str | None = self._one("SELECT max(checkpoint_id) FROM entry WHERE namespace = ?", namespace)
+        return found or ""
 
     def newest_id(self, namespace: int) -> str | None:
         """The greatest checkpoint id, which is what counts as the latest."""
@@ -107,29 +98,17 @@ class Reader:
         ).fetchone()
         if row is None:
             return None
-        checkpoint, metadata, parent_id, located = serde.loads_typed(_typed(*row))
-        versions = checkpoint["channel_versions"].items()
-        refs = {channel: (version, _ref(located.get(channel))) for channel, version in versions}
-        return Skeleton(checkpoint_id, checkpoint, metadata, parent_id, refs)
+        return decode_skeleton(checkpoint_id, _typed(*row), serde)
 
     def writes(self, namespace: int, checkpoint_id: str, serde: SerializerProtocol) -> list[PendingWrite]:
-        """The writes on a checkpoint in replay order. A task's first write of an index stands; special ones replace."""
+        """The writes on a checkpoint in replay order."""
         self._ready()
-        merged: dict[tuple[str, int], tuple[str, str, str, Any]] = {}
-        row: Any
-        for row in self._connection.execute(
+        rows: Any = self._connection.execute(
             """SELECT type, data FROM entry JOIN body ON body.id = entry.body
                WHERE namespace = ? AND checkpoint_id = ? AND ordinal > 0 ORDER BY ordinal""",
             (namespace, checkpoint_id),
-        ):
-            kind, data = row
-            task_id, task_path, _, listed = decode_writes(kind, data, serde)
-            for channel, index, value, *is_bytearray in listed:
-                if index < 0 or (task_id, index) not in merged:
-                    value = bytearray(value) if is_bytearray else value
-                    merged[task_id, index] = (task_path, task_id, channel, value)
-        ordered = sorted(merged.items(), key=lambda item: writes_sort_key(item[1][0], *item[0]))
-        return [(task_id, channel, value) for _, (_, task_id, channel, value) in ordered]
+        )
+        return merge_writes([_typed(*row) for row in rows], serde)
 
     def blocks(self, namespace: int, ranges: Ranges) -> list[Block]:
         """The stored items of these ranges, in order."""
@@ -144,7 +123,7 @@ class Reader:
                 (namespace, start, stop),
             ):
                 low, high = max(start - position, 0), min(stop - position, count)
-                found.append(Block(_typed(kind, data), low, high))
+                found.append(Block(_typed(kind, data), low, high, count))
         return found
 
     def whole(self, namespace: int, position: int) -> Typed:
@@ -198,6 +177,30 @@ class Reader:
         return None if row is None else row[0]
 
 
+def decode_skeleton(checkpoint_id: str, body: Typed, serde: SerializerProtocol) -> Skeleton:
+    """A checkpoint from its body."""
+    checkpoint, metadata, parent_id, located = serde.loads_typed(body)
+    versions = checkpoint["channel_versions"].items()
+    refs = {channel: (version, _ref(located.get(channel))) for channel, version in versions}
+    return Skeleton(checkpoint_id, checkpoint, metadata, parent_id, refs)
+
+
+def merge_writes(bodies: Sequence[Typed], serde: SerializerProtocol) -> list[PendingWrite]:
+    """The writes of these bodies, in the order they were put, for replay.
+
+    A task's first write of an index stands; special ones replace.
+    """
+    merged: dict[tuple[str, int], tuple[str, str, str, Any]] = {}
+    for body in bodies:
+        task_id, task_path, _, listed = decode_writes(*body, serde)
+        for channel, index, value, *is_bytearray in listed:
+            if index < 0 or (task_id, index) not in merged:
+                value = bytearray(value) if is_bytearray else value
+                merged[task_id, index] = (task_path, task_id, channel, value)
+    ordered = sorted(merged.items(), key=lambda item: writes_sort_key(item[1][0], *item[0]))
+    return [(task_id, channel, value) for _, (_, task_id, channel, value) in ordered]
+
+
 def decode_writes(kind: str | None, data: bytes, serde: SerializerProtocol) -> tuple[str, str, str | None, list[Any]]:
     """`(task_id, task_path, run_id, [channel, index, value, ...])` as one call stored them."""
     task_id, task_path, run_id, listed = serde.loads_typed(_typed(kind, data))
@@ -215,7 +218,7 @@ def load_items(blocks: Sequence[Block], serde: SerializerProtocol) -> tuple[list
     """The items of blocks by the serializer, and how to remember them; None if they cannot be remembered."""
     items: list[Any] = []
     remembered: list[Remembered] | None = []
-    for block in blocks:
+    for block in together(blocks, serde):
         loaded = block.load(serde)
         items += loaded
         if remembered is not None:

@@ -22,6 +22,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from checkpoints import segments
+from checkpoints.blocks import Block
 from checkpoints.commit import Rows
 from checkpoints.hot import HotList, HotNamespace, Ref
 from checkpoints.items import UnpackableError, pack_each
@@ -75,12 +76,16 @@ class Recorder:
             refs[channel] = (version, ref)
         skeleton = {k: v for k, v in checkpoint.items() if k not in ("id", "channel_values")}
         located = {channel: _located(ref) for channel, (_, ref) in refs.items() if ref is not None}
-        body = self._body(rows, *serde.dumps_typed([skeleton, stored_metadata, parent_id, located]))
+        encoded = serde.dumps_typed([skeleton, stored_metadata, parent_id, located])
+        body = self._body(rows, *encoded)
         if checkpoint_id <= space.newest_id:
             rows.replaced.append((space.id, checkpoint_id))
         else:
             space.newest_id = checkpoint_id
         rows.entries.append((space.id, checkpoint_id, 0, body))
+        if space.furthest_id is None:
+            space.furthest_id = self.reader.furthest_id(space.id)
+        space.note_checkpoint(checkpoint_id, encoded)
         self._note_run(space, rows, stored_metadata.get("run_id"))
         space.refs_of, space.refs = checkpoint_id, refs
         return rows
@@ -114,8 +119,10 @@ class Recorder:
     ) -> Rows:
         """The row of writes whose indexes are given. With the run's id, a removal of the run takes them along."""
         rows = self._rows(space)
-        body = self._body(rows, *serde.dumps_typed([*task, listed]))
+        encoded = serde.dumps_typed([*task, listed])
+        body = self._body(rows, *encoded)
         rows.entries.append((space.id, checkpoint_id, body, body))
+        space.note_writes(checkpoint_id, encoded)
         self._note_run(space, rows, task[2])
         return rows
 
@@ -155,7 +162,7 @@ class Recorder:
                 hot = self._rearranged(target, None, items, 0)
         except UnpackableError:
             target.space.lists.pop(target.channel, None)
-            return self._store_items(target, items)
+            return self._store_items(target, items)[0] if items else ()
         target.space.remember(target.channel, hot, instead_of=base)
         return hot.ranges
 
@@ -166,8 +173,10 @@ class Recorder:
     def _appended(self, target: Target, base: HotList, added: list[Any]) -> HotList:
         prints = pack_each(added)
         if added:
-            base.ranges = segments.join(base.ranges, self._store_items(target, added))
+            ranges, block = self._store_items(target, added)
+            base.ranges = segments.join(base.ranges, ranges)
             base.append(list(map(type, added)), prints, [None] * len(added))
+            base.note_block(len(base) - len(added), block)
         return base
 
     def _rearranged(self, target: Target, base: HotList | None, items: list[Any], front: int) -> HotList:
@@ -175,28 +184,32 @@ class Recorder:
         kept: list[int | None] = [None] * len(items) if base is None else base.rearranged(items, prints, front)
         parts: list[segments.Ranges] = []
         frozen: list[Any] = []
+        blocks: list[tuple[int, Block]] = []
         for old, start, stop in segments.kept_runs(kept):
             if old is None or base is None:
-                parts.append(self._store_items(target, items[start:stop]))
+                ranges, block = self._store_items(target, items[start:stop])
+                parts.append(ranges)
+                blocks.append((start, block))
                 frozen += [None] * (stop - start)
             else:
                 parts.append(segments.cut(base.ranges, old, old + stop - start))
                 frozen += base.frozen[old : old + stop - start]
         hot = HotList(segments.join(*parts), [], [], [], base is None or base.thawable)
         hot.append(list(map(type, items)), prints, frozen)
+        for start, block in blocks:
+            hot.note_block(start, block)
         return hot
 
-    def _store_items(self, target: Target, items: list[Any]) -> segments.Ranges:
-        if not items:
-            return ()
+    def _store_items(self, target: Target, items: list[Any]) -> tuple[segments.Ranges, Block]:
         space = target.space
         lane = space.lanes.get(target.channel)
         if lane is None:
-            unused = self.reader.next_position(space.id, None) // segments.LANE
+            unused = 1 if space.is_new else self.reader.next_position(space.id, None) // segments.LANE
             lane = max([unused, *(used + 1 for used in space.lanes.values())])
             space.lanes[target.channel] = lane
-        position = self._block(space, target.rows, lane, len(items), target.serde.dumps_typed(items))
-        return (position, position + len(items))
+        block = Block(target.serde.dumps_typed(items), 0, len(items), len(items))
+        position = self._block(space, target.rows, lane, len(items), block.typed)
+        return (position, position + len(items)), block
 
     # -- rows -------------------------------------------------------------------------------------------------------
 
@@ -215,7 +228,7 @@ class Recorder:
     def _block(self, space: HotNamespace, rows: Rows, lane: int, items: int, typed: tuple[str, bytes]) -> int:
         position = space.next_positions.get(lane)
         if position is None:
-            position = self.reader.next_position(space.id, lane)
+            position = lane * segments.LANE if space.is_new else self.reader.next_position(space.id, lane)
         space.next_positions[lane] = position + items
         rows.blocks.append((space.id, position, items, self._body(rows, *typed)))
         return position

@@ -24,10 +24,16 @@ def _rewriting(file: CheckpointFile, touched: set[int]) -> Iterator[tuple[apsw.C
     with file.journal.alone() as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection, Reader(connection, lambda: None)
+        _forget(file, touched)  # what was put is not to be read from memory any more
         connection.execute("COMMIT")
+        _forget(file, touched)  # what was read since may be gone
         with file.journal.lock:
             file.journal.count_commit()
-            file.hot.forget(touched)
+
+
+def _forget(file: CheckpointFile, touched: set[int]) -> None:
+    with file.journal.lock:
+        file.hot.forget(touched)
 
 
 def delete_threads(file: CheckpointFile, thread_ids: Sequence[str]) -> None:

@@ -103,6 +103,49 @@ async def test_a_lock_of_another_process_delays_a_run_and_keeps_the_loop_free(tm
         assert len((await graph.aget_state(configured("t"))).values["messages"]) == 3
 
 
+async def test_a_reader_is_shown_nothing_that_is_not_committed(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints.db"
+    async with opened(path) as saver:
+        graph = build(saver)
+        await say(graph, "t", 1)
+        found = await saver.aget_tuple(configured("t"))
+        assert found is not None
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert holder.stdout is not None
+        assert await asyncio.to_thread(holder.stdout.readline) == "held\n"
+        write = asyncio.create_task(saver.aput_writes(found.config, [("note", 1)], "task"))
+        await asyncio.sleep(0)
+        read = asyncio.create_task(saver.aget_tuple(configured("t")))
+        done, _ = await asyncio.wait({read, write}, timeout=0.1)
+        assert not done
+        await asyncio.to_thread(holder.communicate)
+        async with asyncio.timeout(SECONDS):
+            await write
+            assert ("task", "note", 1) in (await read).pending_writes  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize("hot_bytes", [1, 64_000_000])
+async def test_writes_that_overtake_their_checkpoint_are_read_with_it(tmp_path: Path, hot_bytes: int) -> None:
+    async with opened(tmp_path / "checkpoints.db", hot_bytes=hot_bytes) as saver:
+        both = Compared(saver, Reference())
+        graph = build(both)
+        for thread in ("t", "other"):
+            await say(graph, thread, 1)
+        found = await saver.aget_tuple(configured("t"))
+        assert found is not None
+        for late in ("\uffff 1", "\uffff 2"):
+            ahead = configured("t", checkpoint_id=late)
+            await both.aput_writes(ahead, [("note", "early")], "task")
+            await both.aget_tuple(configured("other"))
+            await both.aput(found.config, found.checkpoint | {"id": late}, found.metadata, {})
+            await both.aput_writes(ahead, [("note", "late")], "another task")
+            read = await both.aget_tuple(configured("t"))
+            assert read is not None
+            assert [value for *_, value in read.pending_writes or []] == ["late", "early"]
+
+
 async def test_graphs_in_threads_and_on_the_loop_write_at_once(each_saver: Any) -> None:
     saver = each_saver
     graph = build(saver, in_threads=True)
