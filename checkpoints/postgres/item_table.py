@@ -5,8 +5,8 @@
     store_item_vector   an item's embeddings, one after the other, as 32-bit floats of length 1
     store_item_fact     what the vectors were made with
 
-They are not LangGraph's store's tables: in those a search under one namespace also finds what stands under a longer
-label that begins the same, so that users could not be kept apart.
+They are not the tables of LangGraph's store, which answers items past their time until they are swept, needs an
+extension to search by meaning, and refuses a NUL in a value: a change of database would change what callers see.
 """
 
 from __future__ import annotations

@@ -33,9 +33,11 @@ _LONGEST_PAUSE_SECONDS = 1.0
 # A read-only server is a standby: the address will lead to the new primary soon.
 _PASSING = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 
-# Autocommit: one statement is one transaction, and one round trip. Statements are not prepared, because a pooler
-# between server and database may give each transaction another connection.
-_OPTIONS: dict[str, Any] = {"autocommit": True, "prepare_threshold": None, "row_factory": dict_row}
+# A database that has gone silent, without closing anything, is noticed within seconds.
+_SIGNS_OF_LIFE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+
+# Autocommit: one statement is one transaction, and one round trip.
+_OPTIONS: dict[str, Any] = {"autocommit": True, "row_factory": dict_row}
 
 
 class DatabaseUnavailableError(ConnectionError):
@@ -157,5 +159,5 @@ def conninfo_of(uri: str, name: str) -> str:
         said = conninfo_to_dict(uri)
     except psycopg.ProgrammingError as error:
         raise ValueError(f"this is no address of a PostgreSQL database: {error}") from error
-    ours: dict[str, str | int] = {"connect_timeout": _CONNECT_SECONDS, "application_name": name}
+    ours: dict[str, str | int] = {"connect_timeout": _CONNECT_SECONDS, "application_name": name, **_SIGNS_OF_LIFE}
     return make_conninfo(uri, **{option: value for option, value in ours.items() if option not in said})

@@ -1,7 +1,8 @@
 """What a checkpoint and its writes are as rows, and back. Nothing here waits: a value is stored as it is now.
 
 LangGraph's saver keeps short values inside the checkpoint's own row, as JSON. Only what JSON gives back the same goes
-there, and no long text, which would be stored again with every step; the rest is a blob for each version of a channel.
+there, no long text, which would be stored again with every step, and nothing that is to be encrypted; the rest is a
+blob for each version of a channel.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from langgraph.checkpoint.base import (
     get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 _LONGEST_INSIDE = 200
@@ -57,10 +59,11 @@ def checkpoint_row(
     serde: SerializerProtocol,
 ) -> CheckpointRow:
     configurable = config["configurable"]
+    readable = not isinstance(serde, EncryptedSerializer)
     inside: dict[str, Any] = {}
     outside: dict[str, Any] = {}
     for channel, value in checkpoint["channel_values"].items():
-        (inside if _same_as_json(value) else outside)[channel] = value
+        (inside if readable and _same_as_json(value) else outside)[channel] = value
         if isinstance(value, _DeltaSnapshot):
             inside[channel] = True  # how a reader of the history knows that there is a snapshot
     written = [channel for channel in new_versions if channel in outside]

@@ -33,7 +33,7 @@ _PUT = """
 WITH stored AS (
     INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
     SELECT %(thread_id)s, %(checkpoint_ns)s, *
-    FROM unnest(%(channels)s::text[], %(versions)s::text[], %(types)s::text[], %(blobs)s::bytea[])
+    FROM unnest(%(channels)s::text[], %(versions)s::text[], %(types)s::text[], %(blobs)b::bytea[])
     ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
 )
 INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, checkpoint, metadata)
@@ -46,7 +46,7 @@ _PUT_WRITES = """
 INSERT INTO checkpoint_writes
     (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, run_id, idx, channel, type, blob)
 SELECT %s, %s, %s, %s, %s, %s, *
-FROM unnest(%s::int[], %s::text[], %s::text[], %s::bytea[])
+FROM unnest(%s::int[], %s::text[], %s::text[], %b::bytea[])
 ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO """
 _REPLACE = """
 UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob, run_id = excluded.run_id"""

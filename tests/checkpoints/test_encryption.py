@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import psycopg
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from checkpoints.file import open_file
+from checkpoints.postgres import PostgresState
 from checkpoints.saver import SegmentSaver
 from tests.checkpoints.program import build
 from tests.checkpoints.reference import configured
@@ -35,3 +37,21 @@ async def test_values_writes_and_metadata_are_encrypted_in_the_file(tmp_path: Pa
     stored = path.read_bytes()
     for secret in (b"text 1", b"long long", b"confidential", b"messages"):
         assert secret not in stored
+
+
+async def test_values_and_writes_are_encrypted_in_postgres(postgres_uri: str) -> None:
+    serde = EncryptedSerializer(Rotated(), JsonPlusSerializer(allowed_msgpack_modules=None))
+    async with PostgresState(postgres_uri).open_checkpointer(serde=serde) as saver:
+        graph = build(saver)
+        await graph.ainvoke({"script": [["say", 1], ["note", 2], ["ask", 3]]}, configured("t"))
+        state = await graph.aget_state(configured("t"))
+        assert state.values["note"] == "short"
+        assert [one.value for one in state.interrupts] == ["question 3"]
+    with psycopg.connect(postgres_uri) as connection:
+        stored = [
+            connection.execute(f"SELECT to_jsonb(one)::text FROM {table} one").fetchall()
+            for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes")
+        ]
+    assert all(stored)
+    for secret in ("short", "text 1", "question", b"short".hex(), b"text 1".hex(), b"question".hex()):
+        assert secret not in str(stored)
