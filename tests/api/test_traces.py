@@ -10,8 +10,9 @@ import apsw
 import httpx
 import pytest
 
+from tests.acceptance.talking import wait_until
 from tests.api_requirements import requirement
-from tests.processes import ServerProcess, running_server
+from tests.processes import TRIAL_PROJECT, ServerProcess, running_server
 
 KEY = "sk-abcdefgh12345678"
 
@@ -155,6 +156,28 @@ def test_a_trace_outlives_the_process_that_made_it(tmp_path: Path) -> None:
         server.kill()
         server.restart()
         assert trace_of(server.client(), thread, run) == before
+
+
+@requirement("runs.trace")
+def test_a_run_that_was_taken_up_after_a_crash_shows_both_attempts(tmp_path: Path) -> None:
+    with running_server(tmp_path / "data", config=TRIAL_PROJECT) as server:
+        with server.client() as client:
+            thread = client.post("/threads", json={}).json()["thread_id"]
+            body = {"assistant_id": "slow", "input": {"steps": 6, "seconds": 0.2}}
+            run = client.post(f"/threads/{thread}/runs", json=body).json()["run_id"]
+
+            def has_ended_a_node() -> bool:
+                return any(one["outcome"] == "ok" for one in calls(trace_of(client, thread, run), "node"))
+
+            wait_until(has_ended_a_node, what="a first node of the run")
+        server.kill()
+        server.restart()
+        with server.client() as client:
+            client.get(f"/threads/{thread}/runs/{run}/join").raise_for_status()
+            trace = trace_of(client, thread, run)
+    assert {span["attempt"] for span in trace["spans"]} == {1, 2}
+    assert trace["run"]["status"] == "success"
+    assert "running" not in {span["outcome"] for span in trace["spans"]}
 
 
 @requirement("runs.trace")

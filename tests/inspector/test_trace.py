@@ -127,6 +127,29 @@ def test_from_a_model_call_only_what_came_after_is_done_again(inspector: Inspect
     assert after[3]["id"] != before[3]["id"]
 
 
+def test_a_run_that_began_with_an_answer_is_done_again_with_the_same_answer(inspector: Inspector) -> None:
+    page = inspector.page
+    body = {"graph_id": "react", "name": "Cautious", "context": {"approve_tools": ["calculator"]}}
+    assistant = inspector.api("POST", "/assistants", body)["assistant_id"]
+    inspector.open()
+    page.get_by_label("Graph or assistant").select_option(assistant)
+    inspector.send("what is 3 * 4?")
+    page.get_by_role("region", name="The agent asks").get_by_role("button", name="Answer").click()
+    expect(inspector.answers.last).to_contain_text("3 * 4 = 12")
+    expect(inspector.status).to_have_text("idle")
+    inspector.view("Trace")
+    expect(page.get_by_label("Run", exact=True).locator("option")).to_have_count(2)
+    page.get_by_role("button", name="Run again from the start").click()
+    form = page.get_by_role("region", name="Run again from the start")
+    expect(form.get_by_label("approve_tools")).to_have_value("calculator")
+    form.get_by_role("button", name="Run again").click()
+    expect(page.get_by_label("Run", exact=True).locator("option")).to_have_count(3)
+    expect(inspector.status).to_have_text("idle")
+    first, second, *_ = inspector.api("GET", f"/threads/{inspector.thread_id}/runs")
+    assert first["kwargs"]["command"] == second["kwargs"]["command"] is not None
+    expect(inspector.answers.last).to_contain_text("3 * 4 = 12")
+
+
 def test_a_graph_without_a_context_says_why_there_is_no_model_to_choose(page: Page, trial: ServerProcess) -> None:
     foreign = Inspector(page, trial)
     foreign.open()
