@@ -70,7 +70,7 @@ class Recorder:
         live = self._live.get(run.run_id)
         if live is not None:
             self._write_soon(live)
-        await asyncio.gather(*self._writing.get(run.run_id, ()))
+        await asyncio.gather(*self._writing.get(run.run_id, ()), return_exceptions=True)
         spans, contents = await self._traces.of_run(run.run_id, run.thread_id)
         if live is not None:
             making = _Rows(live, self._mask, full=self.mode == "full")
@@ -81,7 +81,8 @@ class Recorder:
     async def close(self) -> None:
         """Return when all that was seen is stored."""
         while self._writing:
-            await asyncio.gather(*(task for tasks in self._writing.values() for task in tasks))
+            tasks = [task for tasks in self._writing.values() for task in tasks]
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _write_soon(self, recording: Recording) -> None:
         taken = recording.take()

@@ -6,6 +6,7 @@ that a run waits for none of it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -64,7 +65,7 @@ class Recording(BaseCallbackHandler):
         self._open: dict[UUID, Seen] = {}
         self._within: dict[UUID, str | None] = {}
         """Of everything that runs now, the span it belongs to."""
-        self._ended: list[Seen] = []
+        self._ended: deque[Seen] = deque()
 
     @property
     def waiting(self) -> int:
@@ -73,8 +74,7 @@ class Recording(BaseCallbackHandler):
 
     def take(self) -> list[Seen]:
         """Those that have ended since the last time."""
-        ended, self._ended = self._ended, []
-        return ended
+        return [self._ended.popleft() for _ in range(len(self._ended))]
 
     def under_way(self) -> list[Seen]:
         return list(self._open.values())
