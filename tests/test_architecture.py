@@ -156,6 +156,15 @@ def test_floors_keep_known_holes_out(name: str, first_safe: str) -> None:
     assert max(floors) >= Version(first_safe)
 
 
+def test_every_file_of_sql_is_part_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = project["tool"]["setuptools"]["package-data"]["threadkeep"]
+    package = ROOT / "threadkeep"
+    found = {path.relative_to(package) for path in package.rglob("*.sql")}
+    assert found
+    assert [path for path in found if not any(path.match(pattern) for pattern in patterns)] == []
+
+
 def test_the_image_is_built_from_what_the_server_needs_and_nothing_else() -> None:
     copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.M)
     names = {name.rstrip("/") for line in copied for name in line.split()}
