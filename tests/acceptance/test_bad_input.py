@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from tests.acceptance.talking import chat, frames, new_thread, run_of, said
+from tests.acceptance.talking import chat, frames, new_thread, run_of, said, wait_until
+from tests.processes import running_server
 
 SHIPPED = "react, plan_execute, tree_of_thought"
 
@@ -156,3 +159,25 @@ def test_a_wrong_setting_is_refused_before_the_run_starts(
         reply = http.post("/runs/wait", json={**body, **given})
         assert reply.status_code == 422, reply.text
         assert reply.json()["detail"].startswith(f"The context does not fit this graph: {words}")
+
+
+HALF = """
+from langgraph.graph import START, MessagesState, StateGraph
+
+def say(state):
+    return {"messages": [{"role": "ai", "content": "half \\ud83d"}]}
+
+graph = StateGraph(MessagesState).add_node("say", say).add_edge(START, "say").compile()
+"""
+
+
+def test_half_a_character_in_a_graphs_last_word_does_not_keep_its_run_from_ending(tmp_path: Path) -> None:
+    config = tmp_path / "langgraph.json"
+    config.write_text(json.dumps({"dependencies": ["."], "graphs": {"half": "./half.py:graph"}}))
+    (tmp_path / "half.py").write_text(HALF)
+    body = {"assistant_id": "half", "input": {"messages": "hello"}}
+    with running_server(tmp_path / "data", config=config) as server, server.client() as client:
+        thread = new_thread(client)
+        run = client.post(f"/threads/{thread}/runs", json=body).json()["run_id"]
+        wait_until(lambda: run_of(client, thread, run)["status"] == "success", what="the run's end")
+        assert said(client, thread)[-1] == ("ai", "half ?")

@@ -143,4 +143,5 @@ def _text_at(values: Any, place: int) -> str | None:
         return None
     message = messages[place]
     text = getattr(message, "text", None) if not isinstance(message, dict) else message.get("content")
-    return str(text)[:_PREVIEW_CHARACTERS] if text else None
+    # A lone surrogate, which a model may have brought, cannot be stored.
+    return str(text)[:_PREVIEW_CHARACTERS].encode("utf-8", errors="replace").decode() if text else None
