@@ -7,7 +7,7 @@ ones are told apart; the rest is counted as `other`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,15 +154,10 @@ class Metrics:
     def request_refused(self, reason: str) -> None:
         self._refused.labels(reason).inc()
 
-    @contextmanager
-    def reader(self, kind: str) -> Iterator[None]:
+    def reader(self, kind: str) -> AbstractContextManager[None]:
         """Counted as reading while the block lasts."""
-        gauge = self._readers.labels(kind)
-        gauge.inc()
-        try:
-            yield
-        finally:
-            gauge.dec()
+        counted: AbstractContextManager[None] = self._readers.labels(kind).track_inprogress()
+        return counted
 
     def reader_dropped(self, reason: str) -> None:
         self._drops.labels(reason).inc()

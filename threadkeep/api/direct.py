@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -31,10 +32,7 @@ def direct(endpoint: Endpoint, dependant: Dependant, *, by_fastapi: ASGIApp) -> 
     absent = {one.name: one.field_info.default for one in dependant.header_params}
     headers = frozenset(one.alias.lower().replace("_", "-").encode() for one in dependant.header_params)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if headers and any(name in headers for name, _ in scope["headers"]):
-            await by_fastapi(scope, receive, send)
-            return
+    async def answer(scope: Scope, receive: Receive, send: Send) -> ASGIApp:
         request = Request(scope, receive, send)
         try:
             sent = await request.body()
@@ -43,13 +41,20 @@ def direct(endpoint: Endpoint, dependant: Dependant, *, by_fastapi: ASGIApp) -> 
         try:
             body = validate(json.loads(sent))
         except ValueError:
-            await by_fastapi(scope, _again(sent, receive), send)
-            return
+            return partial(_again, by_fastapi, sent)
         values = {**absent, body_name: body, request_name: request}
         for name in names:
             values[name] = scope["path_params"][name]
-        answer = await endpoint(**values)
-        await answer(scope, receive, send)
+        response: ASGIApp = await endpoint(**values)
+        return response
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if headers and any(name in headers for name, _ in scope["headers"]):
+            await by_fastapi(scope, receive, send)
+            return
+        # What was read is let go before the answer begins, which may take hours.
+        response = await answer(scope, receive, send)
+        await response(scope, receive, send)
 
     return app
 
@@ -79,11 +84,11 @@ def _is_plain(dependant: Dependant) -> bool:
     return texts and optional and not more and dependant.request_param_name is not None
 
 
-def _again(sent: bytes, receive: Receive) -> Receive:
-    """What gives the body that was read already once more."""
+async def _again(app: ASGIApp, sent: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    """The application, given the body that was read already once more."""
     messages: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
 
     async def replayed() -> Message:
         return messages.pop() if messages else await receive()
 
-    return replayed
+    await app(scope, replayed, send)

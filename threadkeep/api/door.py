@@ -38,22 +38,28 @@ class Door:
             return
         note = self._log.begin(scope, given)
         passage = _Passage(note, receive, send, self._max_bytes)
-        with structlog.contextvars.bound_contextvars(request_id=note.request_id):
+        bound = structlog.contextvars.bind_contextvars(request_id=note.request_id)
+        try:
             if refusal is not None:
                 await refuse(refusal, scope, passage.receive, passage.send)
             elif declared_bytes(given) > self._max_bytes:
                 await body_too_large(self._max_bytes)(scope, receive, passage.send)
             else:
-                await last_resort(self._app, scope, passage.receive, passage.send, lambda: passage.headed)
-                if passage.received > self._max_bytes:
-                    passage.received = 0
-                    await body_too_large(self._max_bytes)(scope, receive, passage.send)
+                await self._pass(scope, passage)
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
+
+    async def _pass(self, scope: Scope, passage: _Passage) -> None:
+        await last_resort(self._app, scope, passage.receive, passage.send, passage.has_begun)
+        if passage.received > self._max_bytes:
+            passage.received = 0
+            await body_too_large(self._max_bytes)(scope, passage.receive, passage.send)
 
 
 class _Passage:
     """The messages of one request and of its answer."""
 
-    __slots__ = ("_max_bytes", "_note", "_receive", "_send", "headed", "received")
+    __slots__ = ("_headed", "_max_bytes", "_note", "_receive", "_send", "received")
 
     def __init__(self, note: RequestNote, receive: Receive, send: Send, max_bytes: int) -> None:
         self._note = note
@@ -61,7 +67,11 @@ class _Passage:
         self._send = send
         self._max_bytes = max_bytes
         self.received = 0
-        self.headed = False
+        self._headed = False
+
+    def has_begun(self) -> bool:
+        """Whether the head of the answer is out."""
+        return self._headed
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -73,6 +83,6 @@ class _Passage:
         if self.received > self._max_bytes:
             return
         if message["type"] == "http.response.start":
-            self.headed = True
+            self._headed = True
             self._note.answered(message)
         await self._send(message)
