@@ -13,15 +13,15 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import apsw
+
+from checkpoints.rows import Rows, bodies, forget_checkpoint, insert
 
 logger = logging.getLogger(__name__)
 
@@ -30,29 +30,6 @@ _SWOLLEN = 4
 _RETRY_SECONDS = 0.02
 _HELD_ELSEWHERE = (apsw.BusyError, apsw.LockedError)
 _REFUSED = (apsw.Error, ValueError, TypeError)  # the last two: a name that is not text SQLite can hold
-_INSERTS = (
-    ("namespaces", "INSERT INTO namespace VALUES (?, ?, ?)"),
-    ("bodies", "INSERT INTO body VALUES (?, ?, ?)"),
-    ("entries", "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)"),
-    ("blocks", "INSERT INTO block VALUES (?, ?, ?, ?)"),
-    ("runs", "INSERT OR IGNORE INTO run VALUES (?, ?)"),
-)
-
-
-@dataclass(slots=True)
-class Rows:
-    """What one call adds, in the columns' order; all of it is committed, or none."""
-
-    namespace: int
-    namespaces: list[tuple[int, str, str]] = field(default_factory=list)
-    bodies: list[tuple[int, str | None, bytes]] = field(default_factory=list)
-    entries: list[tuple[int, str, int, int]] = field(default_factory=list)
-    blocks: list[tuple[int, int, int, int]] = field(default_factory=list)
-    runs: list[tuple[str, int]] = field(default_factory=list)
-    replaced: list[tuple[int, str]] = field(default_factory=list)
-    answered: bool = False  # committed or refused
-    error: Exception | None = None
-    waiter: asyncio.Future[None] | None = None
 
 
 class Journal:
@@ -111,14 +88,9 @@ class Journal:
             rows.waiter = self._loop.create_future()
             self._schedule()
 
-    async def committed(self, rows: Rows) -> None:
-        """Wait until the rows are committed; a cancelled waiter leaves them queued. Raises what SQLite refused."""
-        if rows.waiter is None:
-            await asyncio.to_thread(self.drain)
-        else:
-            await rows.waiter
-        if rows.error is not None:
-            raise rows.error
+    def committed(self, rows: Rows) -> Awaitable[None]:
+        """Await it until the rows are committed, then look at their `error`; a cancelled waiter leaves them queued."""
+        return asyncio.to_thread(self.drain) if rows.waiter is None else rows.waiter
 
     def commit_here(self, rows: Rows) -> None:
         """The same for a thread that may block."""
@@ -193,11 +165,9 @@ class Journal:
         writer.execute("BEGIN IMMEDIATE")
         try:
             for rows in queue:
-                for key in rows.replaced:
-                    forget_checkpoint(writer, *key)
-            for name, sql in _INSERTS:
-                if values := list(chain.from_iterable([getattr(rows, name) for rows in queue])):
-                    writer.executemany(sql, values)
+                if rows.replaces:
+                    forget_checkpoint(writer, rows.namespace, rows.checkpoint_id)
+            insert(writer, queue)
             writer.execute("COMMIT")
             self._count(queue)
         except BaseException:
@@ -207,8 +177,8 @@ class Journal:
 
     def _count(self, queue: list[Rows]) -> None:
         # A checkpoint's own entry is the one of no task.
-        self.written_checkpoints += sum(task == 0 for rows in queue for _, _, task, _ in rows.entries)
-        self.written_bytes += sum(len(body) for rows in queue for _, _, body in rows.bodies)
+        self.written_checkpoints += sum(rows.ordinal == 0 for rows in queue)
+        self.written_bytes += sum(len(data) for _, _, data in bodies(queue))
 
     def _commit_apart(self, queue: list[Rows]) -> None:
         """After a refused batch: each on its own, so that a row SQLite refuses harms only its own thread."""
@@ -233,7 +203,7 @@ class Journal:
 
     def _answer(self, queue: list[Rows]) -> None:
         for rows in queue:
-            rows.answered = True
+            rows.settle()
         if self.on_loop:
             _resolve([rows.waiter for rows in queue])
         elif any(rows.waiter for rows in queue):
@@ -341,14 +311,6 @@ class Journal:
             self.writer.set_wal_hook(None)
             if self._synced < self._commits:
                 self._sync_wal()
-
-
-def forget_checkpoint(connection: apsw.Connection, namespace: int, checkpoint_id: str) -> None:
-    """Delete the stored checkpoint of that id, hidden or not, if there is one; the writes on it stay."""
-    which = "namespace = ? AND checkpoint_id = ? AND ordinal <= 0"
-    key = (namespace, checkpoint_id)
-    connection.execute(f"DELETE FROM body WHERE id IN (SELECT body FROM entry WHERE {which})", key)  # noqa: S608
-    connection.execute(f"DELETE FROM entry WHERE {which}", key)  # noqa: S608
 
 
 def _resolve(waiters: list[Any]) -> None:

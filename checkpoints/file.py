@@ -23,7 +23,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from checkpoints import schema
 from checkpoints.blocks import Block
-from checkpoints.commit import CHECKPOINT_PAGES, Journal, Rows, wal_syncer
+from checkpoints.commit import CHECKPOINT_PAGES, Journal, wal_syncer
 from checkpoints.hot import HotList, HotNamespace, HotThreads, Ref, Remembered
 from checkpoints.items import Frozen, thaw
 from checkpoints.lending import Lent
@@ -39,6 +39,7 @@ from checkpoints.reading import (
     snapshot_or_list,
 )
 from checkpoints.recording import Recorder
+from checkpoints.rows import Rows
 from checkpoints.segments import Ranges, cut, length
 
 T = TypeVar("T")

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import Any
 
 from checkpoints.blocks import Block, Typed
-from checkpoints.commit import Rows
 from checkpoints.items import CHUNK, Frozen, pack_each, same_front
 from checkpoints.lending import SHORTEST, WEIGHT, Lent
+from checkpoints.rows import Rows
 from checkpoints.segments import Ranges, cut, length
 
 Version = str | int | float
@@ -141,7 +141,7 @@ class Head:
 
     checkpoint_id: str
     body: Typed
-    writes: list[Typed] = field(default_factory=list)
+    writes: tuple[Typed, ...] = ()
 
 
 @dataclass(slots=True)
@@ -181,7 +181,7 @@ class HotNamespace:
             if len(body[1]) > _SMALL or len(self.head.writes) == _MOST_WRITES:
                 self.head = None
             else:
-                self.head.writes.append(body)
+                self.head.writes += (body,)
 
     def note_id(self, checkpoint_id: str) -> None:
         """Something was stored under this id."""

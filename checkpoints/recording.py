@@ -22,11 +22,11 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from checkpoints import segments
-from checkpoints.blocks import Block
-from checkpoints.commit import Rows
+from checkpoints.blocks import Block, Typed
 from checkpoints.hot import HotList, HotNamespace, Ref
 from checkpoints.items import UnpackableError, pack_each
 from checkpoints.reading import Reader, list_ranges, load_items, recall
+from checkpoints.rows import Rows
 
 _SHORT_TEXT = 40  # scalars up to this length stand in the checkpoint itself
 
@@ -77,12 +77,11 @@ class Recorder:
         skeleton = {k: v for k, v in checkpoint.items() if k not in ("id", "channel_values")}
         located = {channel: _located(ref) for channel, (_, ref) in refs.items() if ref is not None}
         encoded = serde.dumps_typed([skeleton, stored_metadata, parent_id, located])
-        body = self._body(rows, *encoded)
+        self._entry(rows, checkpoint_id, encoded)
         if checkpoint_id <= space.newest_id:
-            rows.replaced.append((space.id, checkpoint_id))
+            rows.replaces = True
         else:
             space.newest_id = checkpoint_id
-        rows.entries.append((space.id, checkpoint_id, 0, body))
         if space.furthest_id is None:
             space.furthest_id = self.reader.furthest_id(space.id)
         space.note_checkpoint(checkpoint_id, encoded)
@@ -120,8 +119,8 @@ class Recorder:
         """The row of writes whose indexes are given. With the run's id, a removal of the run takes them along."""
         rows = self._rows(space)
         encoded = serde.dumps_typed([*task, listed])
-        body = self._body(rows, *encoded)
-        rows.entries.append((space.id, checkpoint_id, body, body))
+        self._entry(rows, checkpoint_id, encoded)
+        rows.ordinal = rows.body
         space.note_writes(checkpoint_id, encoded)
         self._note_run(space, rows, task[2])
         return rows
@@ -217,26 +216,26 @@ class Recorder:
         rows = Rows(space.id)
         if not space.stored:
             space.stored = True
-            rows.namespaces.append((space.id, space.thread_id, space.checkpoint_ns))
+            rows.named = (space.thread_id, space.checkpoint_ns)
         return rows
 
     def _note_run(self, space: HotNamespace, rows: Rows, run_id: Any) -> None:
         if run_id is not None and run_id != space.last_run:
             space.last_run = run_id
-            rows.runs.append((str(run_id), space.id))
+            rows.run = str(run_id)
 
     def _block(self, space: HotNamespace, rows: Rows, lane: int, items: int, typed: tuple[str, bytes]) -> int:
         position = space.next_positions.get(lane)
         if position is None:
             position = lane * segments.LANE if space.is_new else self.reader.next_position(space.id, lane)
         space.next_positions[lane] = position + items
-        rows.blocks.append((space.id, position, items, self._body(rows, *typed)))
+        rows.blocks = [*rows.blocks, (position, items, next(self.body_ids), *_stored(typed))]
         return position
 
-    def _body(self, rows: Rows, kind: str, data: bytes) -> int:
-        body = next(self.body_ids)
-        rows.bodies.append((body, None if kind == "msgpack" else kind, data))
-        return body
+    def _entry(self, rows: Rows, checkpoint_id: str, body: Typed) -> None:
+        rows.checkpoint_id = checkpoint_id
+        rows.body = next(self.body_ids)
+        rows.kind, rows.data = _stored(body)
 
     def _refs_of(
         self, space: HotNamespace, parent_id: str | None, serde: SerializerProtocol
@@ -247,6 +246,11 @@ class Recorder:
             return space.refs
         found = self.reader.skeleton(space.id, parent_id, serde)
         return {} if found is None else found.refs
+
+
+def _stored(typed: Typed) -> tuple[str | None, bytes]:
+    kind, data = typed
+    return (None if kind == "msgpack" else kind), data
 
 
 def _located(ref: Ref) -> Any:

@@ -25,8 +25,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from checkpoints import removal, scanning
-from checkpoints.commit import Rows
 from checkpoints.file import CheckpointFile, checkpoint_tuple, names
+from checkpoints.rows import Rows
 
 _RANDOM_BITS = 40  # tell the same step of two branches apart; 2**23 steps are left before the sign bit
 
@@ -71,7 +71,10 @@ class SegmentSaver(BaseCheckpointSaver[int]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         put = _Put(self._file, self.serde, config, checkpoint, metadata, new_versions)
-        await self._file.journal.committed(await self._file.attempt(put.record, put.hold))
+        rows = await self._file.attempt(put.record, put.hold)
+        await self._file.journal.committed(rows)
+        if rows.error is not None:
+            raise rows.error
         return put.stored_config()
 
     def put(
@@ -89,7 +92,10 @@ class SegmentSaver(BaseCheckpointSaver[int]):
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         put = _PutWrites(self._file, self.serde, config, writes, task_id, task_path)
-        await self._file.journal.committed(await self._file.attempt(put.record, put.hold))
+        rows = await self._file.attempt(put.record, put.hold)
+        await self._file.journal.committed(rows)
+        if rows.error is not None:
+            raise rows.error
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""

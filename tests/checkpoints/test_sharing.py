@@ -22,9 +22,10 @@ from langgraph.graph.message import add_messages
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from checkpoints.commit import Journal, Rows
+from checkpoints.commit import Journal
 from checkpoints.file import open_file
 from checkpoints.ownership import FileInUseError
+from checkpoints.rows import Rows
 from checkpoints.saver import SegmentSaver
 from checkpoints.schema import FileFormatError
 from tests.checkpoints.conftest import opened
