@@ -75,17 +75,18 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         default_response_class=Json,
     )
     app.router.route_class = Route
+    # Routes are tried in this order; what is asked for most comes first, and `/runs/crons` before `/runs/{run_id}`.
     resources = (
+        threads,
+        crons,
+        runs,
         meta,
         assistants,
-        threads,
         states,
         thread_stream,
         thread_commands,
         thread_events,
         thread_socket,
-        crons,
-        runs,
         traces,
         store,
         openai,
