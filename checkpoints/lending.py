@@ -7,12 +7,14 @@ back whole stays so until it is lent again, for nobody can reach it: so this is 
 and a read that comes later has no message to look at.
 
 While they are out, a list is known to be unchanged by comparing all that its messages refer to with witnesses: trees
-in which a number is equal only to a number of its own type. What they do not show is a new order of a dict's keys.
+in which a number is equal only to a number of its own type. What they do not show is a new order of the keys of a dict
+inside a message.
 """
 
 import sys
 from collections.abc import Sequence
 from gc import get_referents
+from itertools import chain
 from typing import Any
 
 from checkpoints.items import thaw
@@ -44,15 +46,18 @@ class _Exactly:
 class Lent:
     """The records handed out last, what they contained, and everything in them that could be shared."""
 
-    __slots__ = ("__weakref__", "_out", "_parts", "_records", "_witnesses")
+    __slots__ = ("__weakref__", "_at", "_keys", "_others", "_out", "_parts", "_records", "_step", "_values")
 
     def __init__(self) -> None:
         self._forget()
 
     def _forget(self) -> None:
         self._records: list[Any] = []
-        self._witnesses: list[Any] = []  # of what each record refers to: its class, its fields, its undeclared fields
         self._parts: list[Any] = []
+        self._keys: list[str] = []  # of all records' fields, and witnesses of their values, one after the other
+        self._values: list[Any] = []
+        self._others: list[Any] = []  # what else a record refers to: its class, its undeclared fields
+        self._at, self._step = 0, 1  # where in all that a record refers to its fields stand
         self._out = False
 
     def __len__(self) -> int:
@@ -68,18 +73,33 @@ class Lent:
         known = len(self._records)
         lent = [*self._records, *thaw(frozen[known:count])]
         for record in lent[known : known + _MOST_NEW]:
-            referents = get_referents(record)
-            if not any(part is record.__dict__ for part in referents):
-                break  # an interpreter that keeps fields elsewhere: nothing of it is lent again
-            self._records.append(record)
-            self._witnesses += map(_witness, referents)
-            self._note_parts(record.__dict__)
+            if not self._note(record):
+                break
         self._out = True
         return lent
 
+    def _note(self, record: Any) -> bool:
+        """Keep a record for the next time. False: the interpreter keeps its fields where they are not seen at once."""
+        fields = record.__dict__
+        others = get_referents(record)
+        at, step = next((index for index, one in enumerate(others) if one is fields), None), len(others)
+        if at is None or list(map(id, get_referents(fields))) != list(map(id, fields.values())):
+            return False
+        if not self._records:
+            self._at, self._step = at, step
+        elif (at, step) != (self._at, self._step):
+            return False
+        del others[at]
+        self._records.append(record)
+        self._keys += fields
+        self._values += map(_witness, fields.values())
+        self._others += map(_witness, others)
+        self._note_parts(fields)
+        return True
+
     def take_back(self) -> bool:
         """Whether nobody holds any part of what was lent any more, and all of it is as it was."""
-        self._out = self._out and not (self._is_alone() and self._is_unchanged())
+        self._out = self._out and not (self._is_alone() and self._are_as_lent(self._records))
         return not self._out
 
     def seems_held(self) -> bool:
@@ -89,10 +109,18 @@ class Lent:
     def unchanged(self, items: Sequence[Any]) -> int:
         """How many items from the front have the content the records were lent with: as many as were lent, or 0."""
         count = len(self._records)
-        return count if get_referents(*items[:count]) == self._witnesses else 0
+        return count if self._are_as_lent(items[:count]) else 0
 
-    def _is_unchanged(self) -> bool:
-        return get_referents(*self._records) == self._witnesses
+    def _are_as_lent(self, records: Sequence[Any]) -> bool:
+        """Three comparisons of long flat lists: comparing dict by dict waits for memory several times as long."""
+        others = get_referents(*records)
+        fields = others[self._at :: self._step]
+        del others[self._at :: self._step]
+        return (
+            others == self._others
+            and get_referents(*fields) == self._values
+            and list(chain.from_iterable(fields)) == self._keys
+        )
 
     def _is_alone(self) -> bool:
         return set(map(sys.getrefcount, self._records)) <= _ONCE and set(map(sys.getrefcount, self._parts)) <= _TWICE

@@ -323,12 +323,14 @@ async def edit(state: Chat) -> Any:
         one.content = f"edited {index}"
     elif how == "deep":
         one.tool_calls[0]["args"]["n"] = float(one.tool_calls[0]["args"]["n"])
+    elif how == "renamed":
+        one.__dict__["elsewhere"] = one.__dict__.pop("usage_metadata")  # the same values in the same order
     elif how == "extra":
         one.undeclared = index
     return {"messages": [HumanMessage("new", id=f"after {index} {how}")]}
 
 
-@pytest.mark.parametrize("how", ["content", "deep", "extra", "nothing"])
+@pytest.mark.parametrize("how", ["content", "deep", "renamed", "extra", "nothing"])
 async def test_edits_in_a_long_thread_are_stored_and_no_reader_sees_another_ones(saver: SegmentSaver, how: str) -> None:
     """Long enough for messages to be lent; each turn edits one in place, and a reader spoils what it was given."""
     both = Compared(saver, Reference())
@@ -337,7 +339,8 @@ async def test_edits_in_a_long_thread_are_stored_and_no_reader_sees_another_ones
     builder.add_edge(START, "edit")
     graph = builder.compile(checkpointer=both)
     call = {"name": "tool", "args": {"n": 1, "list": [1]}, "id": "c"}
-    many = [AIMessage(f"text {n}", id=f"m{n}", tool_calls=[call]) for n in range(300)]
+    usage: Any = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
+    many = [AIMessage(f"text {n}", id=f"m{n}", tool_calls=[call], usage_metadata=usage) for n in range(300)]
     await graph.ainvoke({"messages": many, "edit": (0, "nothing")}, configured("t"))
     kept: list[Any] = []
     lent = 0
