@@ -45,7 +45,8 @@ from threadkeep.graphs import enter_project, load_graphs
 from threadkeep.persistence import index_of
 from threadkeep.serve import parse_arguments, serve, settings_from
 from threadkeep.settings import Settings, read_settings
-from threadkeep.storage.threads import Thread, ThreadQuery
+from threadkeep.storage.thread_rows import Thread
+from threadkeep.storage.threads import ThreadQuery
 from threadkeep.tracing import start_tracing
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     tracing = start_tracing(os.environ)
     model = described_model(config)
     graphs = load_graphs(config)
-    shared = shared_state(os.environ.get("DATABASE_URI", ""))
+    shared = shared_state(settings.database_uri)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -93,13 +94,10 @@ def shared_state(uri: str) -> PostgresState | None:
     """The database that threads' states and store items go to; None when they go to the data folder."""
     if not uri:
         return None
-    try:
-        from checkpoints.postgres import PostgresState  # noqa: PLC0415 - an extra, which not everybody installs
-    except ImportError as error:
-        raise StartupError(
-            f"DATABASE_URI needs other packages ({error}): pip install 'threadkeep[postgres]'."
-        ) from None
-    return PostgresState(uri, unavailable=UnavailableError)
+    from checkpoints.postgres import PostgresState  # noqa: PLC0415 - a data folder needs no driver
+    from threadkeep.storage.postgres_schema import HELD_RUN  # noqa: PLC0415
+
+    return PostgresState(uri, unavailable=UnavailableError, held=HELD_RUN)
 
 
 def described_model(config: Config) -> str | None:
@@ -250,7 +248,7 @@ async def reindex_items(folder: Path, tell: commands.Tell) -> int:
     index = index_of(config)
     if index is None:
         raise StartupError("langgraph.json has no store.index, so there is nothing to embed with.")
-    shared = shared_state(os.environ.get("DATABASE_URI", ""))
+    shared = shared_state(read_settings().database_uri)
     return await (reindex(folder, index, tell=tell) if shared is None else shared.reindex(index, tell=tell))
 
 

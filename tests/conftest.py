@@ -8,14 +8,17 @@ os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 os.environ.setdefault("MODEL", "offline")
 os.environ["LANGSMITH_TRACING"] = "false"
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.postgres import fresh_database
+from tests.postgres import database_for, fresh_database
 from tests.processes import LOOKALIKE_PROJECT, TRIAL_PROJECT, ServerProcess, running_server
+from threadkeep.storage.database import Database
+from threadkeep.storage.postgres import open_postgres
+from threadkeep.storage.sqlite import open_sqlite
 
 
 @pytest.fixture(scope="session")
@@ -25,10 +28,15 @@ def shipped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
         yield server
 
 
-@pytest.fixture(scope="session")
-def trial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """One server with the graphs of `tests/projects/trial`: what the shipped ones do not do."""
-    with running_server(tmp_path_factory.mktemp("trial") / "data", config=TRIAL_PROJECT) as server:
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def trial(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """One server with the graphs of `tests/projects/trial`: what the shipped ones do not do. Once on a data folder, and
+    once on PostgreSQL: whoever talks to it sees no difference."""
+    folder = tmp_path_factory.mktemp("trial") / "data"
+    with (
+        database_for(request.param) as environment,
+        running_server(folder, config=TRIAL_PROJECT, environment=environment) as server,
+    ):
         yield server
 
 
@@ -67,3 +75,14 @@ def postgres_uri() -> Iterator[str]:
     """An empty PostgreSQL database of the test's own; see `tests/postgres.py` for where the server is."""
     with fresh_database() as uri:
         yield uri
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """The server's own tables, empty, in each of the databases that they may be in."""
+    if request.param == "sqlite":
+        async with open_sqlite(tmp_path / "server.db") as file:
+            yield file
+    else:
+        async with open_postgres(request.getfixturevalue("postgres_uri"), connections=4) as server:
+            yield server

@@ -46,3 +46,13 @@ def fresh_database() -> Iterator[str]:
             yield urlsplit(uri)._replace(path=f"/{name}").geturl()
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+@contextmanager
+def database_for(kind: str) -> Iterator[dict[str, str]]:
+    """The environment that puts a server's everything in its data folder (`sqlite`) or in a new database."""
+    if kind == "sqlite":
+        yield {}
+    else:
+        with fresh_database() as uri:
+            yield {"DATABASE_URI": uri}

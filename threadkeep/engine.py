@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -27,8 +26,10 @@ from threadkeep.metrics import Metrics
 from threadkeep.persistence import OpenSaver, OpenStore, open_saver_of, open_store_of
 from threadkeep.runs.accept import Acceptance
 from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.cluster import Cluster
 from threadkeep.runs.crons import CronTimer
 from threadkeep.runs.execute import Executor
+from threadkeep.runs.leases import Leases
 from threadkeep.runs.prices import Prices, own_prices
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.quotas import Quotas
@@ -44,10 +45,9 @@ from threadkeep.storage.assistants import Assistants
 from threadkeep.storage.crons import Crons
 from threadkeep.storage.database import Database
 from threadkeep.storage.feedback import FeedbackTable
-from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.intents import Intents
+from threadkeep.storage.opening import Opened, open_database
 from threadkeep.storage.outbox import Outbox
-from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.storage.threads import Threads
 from threadkeep.storage.traces import Traces
 from threadkeep.streams.event_log import EventLog
@@ -122,20 +122,19 @@ async def open_engine(
         log.warning("configuration", problem=words)
     asyncio.get_running_loop().set_default_executor(SyncThreads(settings.max_concurrent_runs))
     async with AsyncExitStack() as stack:
-        held = stack.enter_context(hold_folder(settings.data_dir))
-        folder = held.path
-        database = await stack.enter_async_context(open_sqlite(folder / "server.db"))
-        saver = await open_saver_of(config, folder, open_saver, stack)
-        store = await open_store_of(config, folder, open_store, stack, clock)
-        engine = _wired(settings, config, graphs, database, saver, store, clock, model)
-        await _take_up(engine, folder)
+        opened = await stack.enter_async_context(open_database(settings))
+        saver = await open_saver_of(config, settings.data_dir, open_saver, stack)
+        store = await open_store_of(config, settings.data_dir, open_store, stack, clock)
+        engine = _wired(settings, config, graphs, opened, saver, store, clock, model)
+        await _take_up(engine)
         serving = [
             asyncio.create_task(engine.worker.serve(), name="worker"),
             asyncio.create_task(engine.cron_timer.serve(), name="crons"),
             asyncio.create_task(engine.webhooks.serve(), name="webhooks"),
             asyncio.create_task(engine.sweep.serve(), name="sweep"),
         ]
-        if held.left_in_a_hurry:
+        serving += _sharing(engine, opened)
+        if opened.left_in_a_hurry:
             serving.append(asyncio.create_task(_look_for_damage(engine), name="quick check"))
         try:
             yield engine
@@ -151,12 +150,13 @@ def _wired(
     settings: Settings,
     config: Config,
     loaded: dict[str, Any],
-    database: Database,
+    opened: Opened,
     saver: BaseCheckpointSaver[Any],
     store: BaseStore,
     clock: Clock,
     model: str | None,
 ) -> Engine:
+    database = opened.database
     gate = _gate(settings, config, database, clock)
     graphs = Graphs(loaded, config, saver, store, separate_stores=gate.separates_store())
     threads = Threads(database)
@@ -168,7 +168,13 @@ def _wired(
     outbox = Outbox(database)
     webhooks = WebhookSender(outbox, targets, metrics, clock, settings)
     quotas = _quotas(settings)
-    queue = RunQueue(database, on_end=webhooks.wake, quotas=quotas)
+    queue = RunQueue(
+        database,
+        on_end=webhooks.wake,
+        quotas=quotas,
+        worker_id=None if opened.shared is None else opened.shared.process,
+        lease_seconds=settings.lease_seconds,
+    )
     values = Values(queue, graphs, saver)
     event_log = EventLog(EventStore(database), values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
     assistants = Assistants(database)
@@ -278,7 +284,33 @@ async def _look_for_damage(engine: Engine) -> None:
         log.error("database_damaged", problems=problems)
 
 
-async def _take_up(engine: Engine, folder: Path) -> None:
+def _sharing(engine: Engine, opened: Opened) -> list[asyncio.Task[None]]:
+    """What else a process does that shares its database with others: say that it lives, and hear what they do."""
+    if opened.shared is None:
+        return []
+    leases = Leases(
+        opened.database,
+        engine.queue,
+        engine.worker,
+        engine.clock,
+        engine.metrics,
+        seconds=engine.settings.lease_seconds,
+    )
+    cluster = Cluster(
+        engine.queue,
+        engine.worker,
+        engine.event_log,
+        engine.acceptance.feeds,
+        wake_crons=engine.cron_timer.wake,
+        wake_webhooks=engine.webhooks.wake,
+    )
+    return [
+        asyncio.create_task(leases.serve(), name="leases"),
+        asyncio.create_task(opened.shared.listen(cluster.heard, cluster.missed), name="notices"),
+    ]
+
+
+async def _take_up(engine: Engine) -> None:
     """What must be true before the first request: intents carried out, running runs offered again."""
     await engine.assistants.install_system(engine.graphs.descriptions, now=engine.now())
     left_over = await engine.cleanup.finish_all()
@@ -287,7 +319,7 @@ async def _take_up(engine: Engine, folder: Path) -> None:
     depth = await engine.queue.depth()
     log.info(
         "data_folder_opened",
-        folder=str(folder),
+        folder=engine.database.name if engine.settings.database_uri else str(engine.settings.data_dir),
         rescued_runs=rescued,
         waiting_runs=depth.pending - rescued,
         finished_intents=left_over,

@@ -14,6 +14,14 @@ from typing import Any
 from threadkeep.errors import StartupError
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_AT_LEAST_ONE = (
+    "max_concurrent_runs",
+    "max_attempts",
+    "stream_buffer_bytes",
+    "max_body_bytes",
+    "database_pool_size",
+    "lease_seconds",
+)
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
 
@@ -26,6 +34,13 @@ class Settings:
     host: str = _setting("127.0.0.1", "HOST", "address to listen on")
     port: int = _setting(8123, "PORT", "port to listen on; a busy one is an error, never another port")
     data_dir: Path = _setting(Path("data"), "DATA_DIR", "the data folder, made on first start")
+    database_uri: str = _setting(
+        "", "DATABASE_URI", "`postgresql://user:password@host/name`: several servers share it, instead of a data folder"
+    )
+    database_pool_size: int = _setting(10, "DATABASE_POOL_SIZE", "connections to it that this process may have open")
+    lease_seconds: float = _setting(
+        6.0, "LEASE_SECONDS", "after so long a silence of a process, the others take over what it ran"
+    )
     config_path: Path = _setting(Path("langgraph.json"), "LANGGRAPH_CONFIG", "which graphs to serve, and how")
     allow_unauthenticated: bool = _setting(
         False, "ALLOW_UNAUTHENTICATED", "1: may listen beyond this machine although nobody has to log in"
@@ -117,7 +132,7 @@ class Settings:
             raise StartupError(f"LOG_LEVEL must be debug, info, warning or error, not {self.log_level!r}.")
         if self.traces not in ("full", "metadata", "off"):
             raise StartupError(f"TRACES must be full, metadata or off, not {self.traces!r}.")
-        for name in ("max_concurrent_runs", "max_attempts", "stream_buffer_bytes", "max_body_bytes"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise StartupError(f"{name.upper()} must be at least 1, not {getattr(self, name)}.")
         if self.webhook_timeout_seconds <= 0:

@@ -22,7 +22,7 @@ from threadkeep.progress import Progress
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.migrations import migrate
 from threadkeep.storage.sqlite import SqliteConnection
-from threadkeep.storage.threads import Thread, find_thread, insert_thread
+from threadkeep.storage.thread_rows import Thread, find_thread, insert_thread
 
 Say = Callable[[str], None]
 

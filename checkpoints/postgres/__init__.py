@@ -1,6 +1,6 @@
 """Where thread state and the store live when a team shares them: a PostgreSQL database, for any number of servers.
 
-Needs the extra `postgres`. `opening.py` opens both. Of the checkpointer, `saver.py` is where to start reading,
+`opening.py` opens both. Of the checkpointer, `saver.py` is where to start reading,
 `removal.py` deletes and copies, `rows.py` and `schema.py` say what stands in the tables; of the store, `items.py`, with
 `item_table.py` as its SQL. `pool.py` has the connections and their errors.
 """

@@ -50,6 +50,9 @@ class PostgresState:
     unavailable: type[Exception] = DatabaseUnavailableError
     """Raised, with a message, when the database cannot be used for longer than `patience_seconds`."""
     patience_seconds: float = PATIENCE_SECONDS
+    held: str | None = None
+    """A SELECT that gives a row, and locks it, while the run `held_run_id` is at its attempt `held_attempt`. With it, a
+    process that has lost a run unawares can store nothing more of it."""
 
     @asynccontextmanager
     async def open_checkpointer(
@@ -60,7 +63,7 @@ class PostgresState:
             await migrate_checkpoints(connection)
             await _warn_of_lost_commits(connection)
         async with self._pool(_SAVER, _SAVER_CONNECTIONS) as pool:
-            yield PostgresSaver(pool, serde=serde)
+            yield PostgresSaver(pool, serde=serde, held=self.held)
 
     @asynccontextmanager
     async def open_store(

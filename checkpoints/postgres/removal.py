@@ -20,6 +20,25 @@ DELETE FROM checkpoints WHERE thread_id = %s AND checkpoint_ns = %s AND checkpoi
 _DELETE_WRITES = """
 DELETE FROM checkpoint_writes WHERE thread_id = %s AND checkpoint_ns = %s AND checkpoint_id = ANY(%s)"""
 _DELETE_OPEN_WRITES = _DELETE_WRITES + " AND run_id = ANY(%s)"
+_DELETE_REPLACED = _DELETE_WRITES.replace("checkpoint_writes", "checkpoint_writes_replaced")
+# What a run's own write had replaced takes its place again; what is between two others only leaves the row of them.
+_HAND_DOWN_REPLACED = """
+UPDATE checkpoint_writes_replaced AS older SET replaced_by = gone.replaced_by FROM checkpoint_writes_replaced AS gone
+WHERE gone.thread_id = %(thread)s AND gone.checkpoint_ns = %(ns)s AND gone.run_id = ANY(%(runs)s)
+AND (older.thread_id, older.checkpoint_ns, older.checkpoint_id, older.task_id, older.idx, older.replaced_by)
+    = (gone.thread_id, gone.checkpoint_ns, gone.checkpoint_id, gone.task_id, gone.idx, gone.run_id)"""
+_DELETE_HANDED_DOWN = """
+DELETE FROM checkpoint_writes_replaced WHERE thread_id = %(thread)s AND checkpoint_ns = %(ns)s
+AND run_id = ANY(%(runs)s)"""
+_PUT_BACK = """
+WITH back AS (
+    DELETE FROM checkpoint_writes_replaced WHERE thread_id = %(thread)s AND checkpoint_ns = %(ns)s
+    AND replaced_by = ANY(%(runs)s) RETURNING *
+)
+INSERT INTO checkpoint_writes
+    (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, run_id, idx, channel, type, blob)
+SELECT thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, run_id, idx, channel, type, blob FROM back
+WHERE checkpoint_id = ANY(%(open)s) ON CONFLICT DO NOTHING"""
 _DELETE_UNUSED_VALUES = """
 DELETE FROM checkpoint_blobs WHERE thread_id = %s AND checkpoint_ns = %s AND (channel, version) NOT IN (
     SELECT key, value FROM checkpoints, jsonb_each_text(checkpoint -> 'channel_versions')
@@ -83,6 +102,9 @@ async def delete_for_runs(pool: Pool, run_ids: Collection[str]) -> None:
             consumed = {one.parent_id for one in kept if not one.hidden}
             open_ends = [one.checkpoint_id for one in kept if one.checkpoint_id not in consumed and not one.hidden]
             await cursor.execute(_DELETE_OPEN_WRITES, (thread_id, ns, open_ends, runs))
+            where = {"thread": thread_id, "ns": ns, "runs": runs, "open": open_ends}
+            for step in (_HAND_DOWN_REPLACED, _DELETE_HANDED_DOWN, _PUT_BACK):
+                await cursor.execute(step, where)
 
     await pool.transaction(work)
 
@@ -174,6 +196,7 @@ async def _remove(
     if doomed:
         await cursor.execute(_DELETE_CHECKPOINTS, (thread_id, ns, doomed))
         await cursor.execute(_DELETE_WRITES, (thread_id, ns, doomed))
+        await cursor.execute(_DELETE_REPLACED, (thread_id, ns, doomed))
         await cursor.execute(_DELETE_UNUSED_VALUES, (thread_id, ns, thread_id, ns))
 
 
@@ -217,4 +240,5 @@ async def _stored(cursor: Cursor, thread_id: str, ns: str, channels: Sequence[st
 async def _delete_threads(cursor: Cursor, thread_ids: list[str]) -> None:
     await cursor.execute("DELETE FROM checkpoints WHERE thread_id = ANY(%s)", (thread_ids,))
     await cursor.execute("DELETE FROM checkpoint_writes WHERE thread_id = ANY(%s)", (thread_ids,))
+    await cursor.execute("DELETE FROM checkpoint_writes_replaced WHERE thread_id = ANY(%s)", (thread_ids,))
     await cursor.execute("DELETE FROM checkpoint_blobs WHERE thread_id = ANY(%s)", (thread_ids,))

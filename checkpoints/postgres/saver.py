@@ -30,24 +30,30 @@ from checkpoints.postgres.pool import Cursor, Pool
 from checkpoints.postgres.rows import checkpoint_row, replaces, run_of, write_rows
 
 _PUT = """
-WITH stored AS (
+stored AS (
     INSERT INTO checkpoint_blobs (thread_id, checkpoint_ns, channel, version, type, blob)
     SELECT %(thread_id)s, %(checkpoint_ns)s, *
     FROM unnest(%(channels)s::text[], %(versions)s::text[], %(types)s::text[], %(blobs)b::bytea[])
+    WHERE EXISTS (SELECT 1 FROM held)
     ON CONFLICT (thread_id, checkpoint_ns, channel, version) DO NOTHING
-)
-INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, checkpoint, metadata)
-VALUES (%(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s,
-        %(checkpoint)s::jsonb, %(metadata)s::jsonb)
-ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET
-    checkpoint = excluded.checkpoint, metadata = excluded.metadata, run_id = excluded.run_id, hidden = false
-"""
+), put AS (
+    INSERT INTO checkpoints
+        (thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, checkpoint, metadata)
+    SELECT %(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(parent_id)s, %(run_id)s,
+           %(checkpoint)s::jsonb, %(metadata)s::jsonb
+    WHERE EXISTS (SELECT 1 FROM held)
+    ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET
+        checkpoint = excluded.checkpoint, metadata = excluded.metadata, run_id = excluded.run_id, hidden = false
+)"""
 _PUT_WRITES = """
-INSERT INTO checkpoint_writes
-    (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, run_id, idx, channel, type, blob)
-SELECT %s, %s, %s, %s, %s, %s, *
-FROM unnest(%s::int[], %s::text[], %s::text[], %b::bytea[])
-ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO """
+put AS (
+    INSERT INTO checkpoint_writes
+        (thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, run_id, idx, channel, type, blob)
+    SELECT %(thread_id)s, %(checkpoint_ns)s, %(checkpoint_id)s, %(task_id)s, %(task_path)s, %(run_id)s, *
+    FROM unnest(%(places)s::int[], %(channels)s::text[], %(types)s::text[], %(blobs)b::bytea[])
+    WHERE EXISTS (SELECT 1 FROM held)
+    ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO {})"""
+_NOBODY_ELSE = "SELECT 1"
 _REPLACE = """
 UPDATE SET channel = excluded.channel, type = excluded.type, blob = excluded.blob, run_id = excluded.run_id"""
 
@@ -56,13 +62,22 @@ _PAGE = 20
 _BIG_READ = 256 * 1024
 
 
+ATTEMPT = "__attempt"
+"""In a config's `configurable`, beside `run_id`: which attempt at the run puts. It is not part of the metadata."""
+
+
+class RunTakenOverError(RuntimeError):
+    """Another process has taken this run over; what this one still has to store of it is not stored."""
+
+
 class PostgresSaver(AsyncPostgresSaver):
     """Opened by `PostgresState.open_checkpointer`. A put returns when it is committed; so there is nothing to flush."""
 
-    def __init__(self, pool: Pool, *, serde: SerializerProtocol | None = None) -> None:
+    def __init__(self, pool: Pool, *, serde: SerializerProtocol | None = None, held: str | None = None) -> None:
         # None: of the types that rows name, only those the library knows to be safe are rebuilt (strict msgpack).
         super().__init__(pool.connections, serde=serde or JsonPlusSerializer(allowed_msgpack_modules=None))
         self._pool = pool
+        self._held = held
         self._written = [0, 0]  # shared with clones of other allow-lists
 
     async def flush(self) -> None:
@@ -88,7 +103,7 @@ class PostgresSaver(AsyncPostgresSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         row = checkpoint_row(config, checkpoint, metadata, new_versions, self.serde)
-        await self._pool.run(lambda cursor: cursor.execute(_PUT, row._asdict()))
+        await self._put(config, _PUT, row._asdict())
         self._written[0] += 1
         self._written[1] += row.bytes()
         place = {"thread_id": row.thread_id, "checkpoint_ns": row.checkpoint_ns, "checkpoint_id": row.checkpoint_id}
@@ -99,10 +114,32 @@ class PostgresSaver(AsyncPostgresSaver):
     ) -> None:
         rows = write_rows(writes, self.serde)
         place = config["configurable"]
-        query = _PUT_WRITES + (_REPLACE if replaces(writes) else "NOTHING")
-        task = (place["thread_id"], place.get("checkpoint_ns", ""), place["checkpoint_id"], task_id, task_path)
-        await self._pool.run(lambda cursor: cursor.execute(query, (*task, run_of(config), *rows)))
+        query = _PUT_WRITES.format(_REPLACE if replaces(writes) else "NOTHING")
+        task = {
+            "thread_id": place["thread_id"],
+            "checkpoint_ns": place.get("checkpoint_ns", ""),
+            "checkpoint_id": place["checkpoint_id"],
+            "task_id": task_id,
+            "task_path": task_path,
+            "run_id": run_of(config),
+        }
+        await self._put(config, query, {**task, **rows._asdict()})
         self._written[1] += sum(map(len, rows.blobs))
+
+    async def _put(self, config: RunnableConfig, query: str, row: dict[str, Any]) -> None:
+        """`RunTakenOverError`, and nothing stored, when the attempt that puts no longer has its run."""
+        attempt = config["configurable"].get(ATTEMPT)
+        held = _NOBODY_ELSE if self._held is None or attempt is None else self._held
+        whole = f"WITH held AS ({held}), {query} SELECT count(*) AS held FROM held"
+        row = {**row, "held_run_id": config["configurable"].get("run_id"), "held_attempt": attempt}
+
+        async def work(cursor: Cursor) -> bool:
+            await cursor.execute(whole, row)
+            found = await cursor.fetchone()
+            return found is not None and bool(found["held"])
+
+        if not await self._pool.run(work):
+            raise RunTakenOverError
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

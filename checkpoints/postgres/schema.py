@@ -1,8 +1,10 @@
-"""How tables in PostgreSQL come to be, and the saver's: those of LangGraph's own, with three columns of ours.
+"""How tables in PostgreSQL come to be, and the saver's: those of LangGraph's own, with what ours needs besides.
 
     checkpoints.run_id         the run that made it; null in a copy, which its run's removal must leave alone
     checkpoints.hidden         removed, but a surviving checkpoint's DeltaChannel is replayed from its writes
     checkpoint_writes.run_id   the run that left the write, which may be another one than the checkpoint's
+    checkpoint_writes_replaced an interrupt or an answer of one run that another run's took the place of: it is put back
+                               when that other run is undone
 
 LangGraph's saver still reads and writes such tables. Several servers may start at once: one at a time migrates, in one
 transaction.
@@ -27,6 +29,15 @@ _OURS = (
     "ALTER TABLE checkpoint_writes ADD COLUMN IF NOT EXISTS run_id TEXT",
     "CREATE INDEX IF NOT EXISTS checkpoints_run_id_idx ON checkpoints (run_id) WHERE run_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS checkpoint_writes_run_id_idx ON checkpoint_writes (run_id) WHERE run_id IS NOT NULL",
+    """CREATE TABLE checkpoint_writes_replaced (LIKE checkpoint_writes, replaced_by TEXT NOT NULL);
+       CREATE INDEX checkpoint_writes_replaced_idx ON checkpoint_writes_replaced (thread_id, checkpoint_ns);
+       CREATE FUNCTION keep_replaced_write() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+           INSERT INTO checkpoint_writes_replaced SELECT OLD.*, NEW.run_id;
+           RETURN NEW;
+       END $$;
+       CREATE TRIGGER keep_replaced_write BEFORE UPDATE ON checkpoint_writes FOR EACH ROW
+           WHEN (NEW.run_id IS NOT NULL AND OLD.run_id IS DISTINCT FROM NEW.run_id)
+           EXECUTE FUNCTION keep_replaced_write()""",
 )
 
 

@@ -163,7 +163,7 @@ asyncio.run(main())
             await stack.enter_async_context(PostgresState(postgres_uri).open_checkpointer())
     with psycopg.connect(postgres_uri) as connection:
         assert connection.execute("SELECT array_agg(v ORDER BY v) FROM checkpoint_additions").fetchone() == (
-            [0, 1, 2, 3],
+            [0, 1, 2, 3, 4],
         )
 
 

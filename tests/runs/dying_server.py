@@ -30,7 +30,10 @@ class Sentence:
     def point(self) -> None:
         self.passed += 1
         if self.points_file is not None:
-            self.points_file.write_text(str(self.passed))
+            # Whole or not at all: the test may kill this process while it writes.
+            unfinished = self.points_file.with_suffix(".part")
+            unfinished.write_text(str(self.passed))
+            unfinished.replace(self.points_file)
         if self.passed == self.die_at:
             os._exit(137)
 

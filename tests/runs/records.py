@@ -8,7 +8,7 @@ from uuid import uuid4
 from threadkeep.callers import EVERYONE
 from threadkeep.runs.queue import Accepted, RunQueue
 from threadkeep.runs.run import Run, RunKwargs
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 NOW = "2026-01-01T00:00:00.000000+00:00"
 LATER = "2026-01-01T00:00:10.000000+00:00"

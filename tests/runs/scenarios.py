@@ -79,7 +79,7 @@ class AnswersTwoQuestions(Client):
         with server.client() as http:
             settled(http, self.thread_id, ["success"] * 3)
             thread = http.get(f"/threads/{self.thread_id}").json()
-            assert thread["values"] == {"topic": "tea", "first": "green", "second": "hot"}
+            assert thread["values"] == {"topic": "tea", "first": "green", "second": "hot"}, thread
 
 
 class ReplacesARun(Client):

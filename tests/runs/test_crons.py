@@ -29,7 +29,8 @@ from threadkeep.runs.crons import following, payload_of
 from threadkeep.runs.run import Run
 from threadkeep.storage.assistants import system_assistant_id
 from threadkeep.storage.crons import Cron, CronQuery
-from threadkeep.storage.threads import Thread, ThreadQuery
+from threadkeep.storage.thread_rows import Thread
+from threadkeep.storage.threads import ThreadQuery
 
 EVERY_CRON = CronQuery()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -15,21 +13,15 @@ from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending
 from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intents
-from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.storage.threads import Threads
 
 SUCCESS = Ending("success", "idle")
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_sqlite(tmp_path / "server.db") as opened:
-        yield opened
-
-
-@pytest.fixture
 def queue(database: Database) -> RunQueue:
-    return RunQueue(database)
+    # A lease that is over at once: what a test calls lost is lost in either database.
+    return RunQueue(database, worker_id="this", lease_seconds=0)
 
 
 async def claimed_ids(queue: RunQueue, limit: int = 10, **given: object) -> list[str]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from threadkeep.callers import EVERYONE, Caller
+from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import contains
-from threadkeep.storage.sqlite import open_sqlite
-from threadkeep.storage.threads import Thread, ThreadQuery, Threads, insert_thread
+from threadkeep.storage.thread_rows import Thread, insert_thread
+from threadkeep.storage.threads import ThreadQuery, Threads
 
 MANY = [
     Thread(
@@ -54,17 +54,15 @@ def matching(query: ThreadQuery, caller: Caller) -> list[str]:
     ],
 )
 async def test_common_and_rare_metadata_find_the_same_threads_as_looking_at_each(
-    tmp_path: Path, metadata: dict[str, Any] | None, status: Any, caller: Caller
+    database: Database, metadata: dict[str, Any] | None, status: Any, caller: Caller
 ) -> None:
-    async with open_sqlite(tmp_path / "server.db") as database:
+    def store(connection: Any) -> None:
+        for thread in MANY:
+            insert_thread(connection, thread)
 
-        def store(connection: Any) -> None:
-            for thread in MANY:
-                insert_thread(connection, thread)
-
-        await database.write(store, durable=False)
-        threads = Threads(database)
-        query = ThreadQuery(metadata=metadata, status=status, limit=1_000, sort_by="updated_at", descending=True)
-        expected = matching(query, caller)
-        assert await threads.count(query, caller) == len(expected)
-        assert [thread.thread_id for thread in await threads.search(query, caller)] == expected[:1_000]
+    await database.write(store, durable=False)
+    threads = Threads(database)
+    query = ThreadQuery(metadata=metadata, status=status, limit=1_000, sort_by="updated_at", descending=True)
+    expected = matching(query, caller)
+    assert await threads.count(query, caller) == len(expected)
+    assert [thread.thread_id for thread in await threads.search(query, caller)] == expected[:1_000]

@@ -14,8 +14,9 @@ from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending
 from threadkeep.storage.database import Database
 from threadkeep.storage.sqlite import open_sqlite
+from threadkeep.storage.thread_rows import Thread, insert_thread
 from threadkeep.storage.thread_texts import MOST_FOUND, note_conversation, threads_with_text
-from threadkeep.storage.threads import Thread, Threads, insert_thread
+from threadkeep.storage.threads import Threads
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,6 @@ from threadkeep.clock import SystemClock
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending, Run, RunKwargs
 from threadkeep.storage.database import Database
-from threadkeep.storage.sqlite import open_sqlite
 from threadkeep.streams.event_log import EventLog, LastEventIdError, parse_last_event_id
 from threadkeep.streams.event_store import EventStore
 from threadkeep.streams.live import END, Event, GapError, RunStream
@@ -24,27 +22,34 @@ async def rebuild(run_id: str, checkpoint_id: str) -> bytes:
     return json.dumps({"rebuilt": checkpoint_id})
 
 
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with open_sqlite(tmp_path / "server.db") as opened:
-        yield opened
-
-
 def log_on(database: Database, buffer_bytes: int = 100_000) -> EventLog:
     return EventLog(EventStore(database), rebuild, SystemClock(), buffer_bytes=buffer_bytes)
 
 
 async def running(database: Database, *, thread_id: str = "t", resumable: bool = True) -> Run:
-    queue = RunQueue(database)
+    queue = queue_on(database)
     await enqueue(queue, thread_id, kwargs=RunKwargs(stream_resumable=resumable))
     [run] = await queue.claim(now=NOW, limit=1)
     return run
 
 
+def queue_on(database: Database) -> RunQueue:
+    return RunQueue(database, worker_id="this", lease_seconds=0)
+
+
+async def started_again(database: Database) -> Run:
+    """The same after the process that ran it has died."""
+    await queue_on(database).rescue(now=NOW)
+    [run] = await queue_on(database).claim(now=NOW, limit=1)
+    return run
+
+
 async def end(database: Database, log: EventLog, stream: RunStream, run: Run, *, now: str = NOW) -> None:
     await log.flush(stream)
-    final = log.ending(stream, {"status": "success"}, attempt=1)
-    await RunQueue(database).finish(run, Ending("success", "idle"), now=now, final=final if stream.resumable else None)
+    final = log.ending(stream, {"status": "success"}, attempt=run.attempt)
+    await queue_on(database).finish(
+        run, Ending("success", "idle"), now=now, final=final if stream.resumable or log.store.shared else None
+    )
     log.close(stream, final)
 
 
@@ -55,7 +60,7 @@ async def read_all(batches: AsyncIterator[list[Event]]) -> list[tuple[int, str, 
 
 async def test_a_reader_from_the_start_gets_every_event_and_the_end(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
     for number in range(5):
         log.append(stream, "values", number, attempt=1)
@@ -66,7 +71,7 @@ async def test_a_reader_from_the_start_gets_every_event_and_the_end(database: Da
 
 async def test_an_event_of_a_resumable_run_is_stored_before_it_is_shown(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     batches = log.subscribe(stream, 0)
     log.append(stream, "values", 1, attempt=1)
     assert stream.last_id == 0
@@ -77,11 +82,11 @@ async def test_an_event_of_a_resumable_run_is_stored_before_it_is_shown(database
 
 async def test_ids_go_on_where_they_stopped_after_a_restart(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     log.append(stream, "values", "before", attempt=1)
     await log.flush(stream)
-    log = log_on(database)
-    stream = await log.open(run.run_id, resumable=True)
+    log, run = log_on(database), await started_again(database)
+    stream = await log.produce(run.run_id, resumable=True)
     reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
     log.append(stream, "values", "after", attempt=2)
     await end(database, log, stream, run)
@@ -90,12 +95,15 @@ async def test_ids_go_on_where_they_stopped_after_a_restart(database: Database) 
 
 async def test_a_reader_comes_back_after_any_event_and_misses_nothing(database: Database) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     for number in range(40):
         log.append(stream, "values", "x" * number, attempt=1)
     await end(database, log, stream, run)
     for after in range(42):
-        ids = [number for number, _, _ in await read_all(log.replay(run.run_id, "success", after, attempt=1))]
+        ids = [
+            number
+            for number, _, _ in await read_all(log.replay(run.run_id, "success", after, attempt=1, resumable=True))
+        ]
         # Past the last event there is nothing but the assurance that the run has ended.
         assert ids == (list(range(after + 1, 42)) or [after + 1])
 
@@ -104,7 +112,7 @@ async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_told_that_it_miss
     database: Database,
 ) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database, resumable=False)
-    stream = await log.open(run.run_id, resumable=False)
+    stream = await log.produce(run.run_id, resumable=False)
     batches = log.subscribe(stream, 0)
     for _ in range(10):
         log.append(stream, "values", "x" * 20, attempt=1)
@@ -114,7 +122,7 @@ async def test_a_slow_reader_of_a_run_that_is_not_resumable_is_told_that_it_miss
 
 async def test_a_slow_reader_of_a_resumable_run_reads_from_the_disk_instead(database: Database) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     batches = log.subscribe(stream, 0)
     for number in range(10):
         log.append(stream, "values", f"{number}" * 20, attempt=1)
@@ -122,62 +130,64 @@ async def test_a_slow_reader_of_a_resumable_run_reads_from_the_disk_instead(data
     assert [number for number, _, _ in await read_all(batches)] == list(range(1, 12))
 
 
-async def test_what_nobody_reads_is_not_kept(database: Database) -> None:
+async def test_what_nobody_can_read_is_not_kept(database: Database) -> None:
     log, run = log_on(database), await running(database, resumable=False)
-    stream = await log.open(run.run_id, resumable=False)
+    stream = await log.produce(run.run_id, resumable=False)
     log.append(stream, "values", 1, attempt=1)
-    assert stream.last_id == 0
+    somebody_elsewhere = log.store.shared
+    assert stream.last_id == (1 if somebody_elsewhere else 0)
+    await log.flush(stream)
 
 
 async def test_a_values_frame_is_stored_as_its_checkpoint_and_rebuilt_when_it_is_read(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     log.append(stream, "values", {"long": "x" * 10_000}, attempt=1, checkpoint_id="c1")
     await end(database, log, stream, run)
     assert (await database.read("SELECT max(length(data)) FROM events"))[0][0] < 100
-    events = await read_all(log.replay(run.run_id, "success", 0, attempt=1))
+    events = await read_all(log.replay(run.run_id, "success", 0, attempt=1, resumable=True))
     assert events[0] == (1, "values", {"rebuilt": "c1"})
-    async for batch in log.replay(run.run_id, "success", 0, attempt=1, values="none"):
+    async for batch in log.replay(run.run_id, "success", 0, attempt=1, resumable=True, values="none"):
         assert batch[0].data == b""
 
 
 async def test_a_frame_whose_checkpoint_a_crash_may_have_taken_stays_whole(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     log.append(stream, "values", "before the crash", attempt=1, checkpoint_id="lost")
     await log.flush(stream)
-    log = log_on(database)
-    stream = await log.open(run.run_id, resumable=True)
+    log, run = log_on(database), await started_again(database)
+    stream = await log.produce(run.run_id, resumable=True)
     log.append(stream, "values", "after it", attempt=2, checkpoint_id="c2")
     await log.flush(stream)
     final = log.ending(stream, {"status": "success"}, attempt=2)
-    await RunQueue(database).finish(run, Ending("success", "idle"), now=NOW, final=final)
+    await queue_on(database).finish(run, Ending("success", "idle"), now=NOW, final=final)
     log.close(stream, final)
-    events = await read_all(log.replay(run.run_id, "success", 0, attempt=2))
+    events = await read_all(log.replay(run.run_id, "success", 0, attempt=2, resumable=True))
     assert [data for _, _, data in events[:2]] == ["before the crash", {"rebuilt": "c2"}]
 
 
 async def test_a_late_reader_of_a_run_that_kept_nothing_still_gets_its_end(database: Database) -> None:
     log = log_on(database)
-    assert await read_all(log.replay("unknown", "error", 0, attempt=1)) == [
+    assert await read_all(log.replay("unknown", "error", 0, attempt=1, resumable=True)) == [
         (1, END, {"run_id": "unknown", "status": "error"})
     ]
 
 
 async def test_events_that_retention_took_are_a_gap_and_not_silence(database: Database) -> None:
     log, old = log_on(database), await running(database, thread_id="t1")
-    stream = await log.open(old.run_id, resumable=True)
+    stream = await log.produce(old.run_id, resumable=True)
     log.append(stream, "values", 1, attempt=1)
     await end(database, log, stream, old, now=NOW)
     new = await running(database, thread_id="t2")
-    stream = await log.open(new.run_id, resumable=True)
+    stream = await log.produce(new.run_id, resumable=True)
     log.append(stream, "values", 1, attempt=1)
     await end(database, log, stream, new, now=LATER)
     assert await log.store.forget_old(ended_before=LATER, thread_bytes=10_000) == 1
     with pytest.raises(GapError, match="Events up to 2"):
         await log.store.require_kept(old.run_id, 0)
-    assert len(await read_all(log.replay(new.run_id, "success", 0, attempt=1))) == 2
-    assert await read_all(log.replay(old.run_id, "success", 2, attempt=1)) == [
+    assert len(await read_all(log.replay(new.run_id, "success", 0, attempt=1, resumable=True))) == 2
+    assert await read_all(log.replay(old.run_id, "success", 2, attempt=1, resumable=True)) == [
         (3, END, {"run_id": old.run_id, "status": "success"})
     ]
 
@@ -187,7 +197,7 @@ async def test_a_thread_keeps_its_newest_streams_up_to_its_share(database: Datab
     runs = []
     for _ in range(3):
         run = await running(database)
-        stream = await log.open(run.run_id, resumable=True)
+        stream = await log.produce(run.run_id, resumable=True)
         log.append(stream, "values", "x" * 1000, attempt=1)
         await end(database, log, stream, run)
         runs.append(run)
@@ -197,7 +207,7 @@ async def test_a_thread_keeps_its_newest_streams_up_to_its_share(database: Datab
 
 async def test_readers_of_a_run_given_up_are_let_go_without_an_end(database: Database) -> None:
     log, run = log_on(database), await running(database)
-    stream = await log.open(run.run_id, resumable=True)
+    stream = await log.produce(run.run_id, resumable=True)
     reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
     await asyncio.sleep(0)
     log.close(stream, None)

@@ -21,7 +21,7 @@ from threadkeep.engine import Engine
 from threadkeep.errors import ConflictError, InvalidError, NotFoundError
 from threadkeep.runs.accept import AcceptedRun, RunRequest
 from threadkeep.runs.run import Run
-from threadkeep.storage.threads import Thread, born_with, missing
+from threadkeep.storage.thread_rows import Thread, born_with, missing
 from threadkeep.streams.live import END, Event
 from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT
 

@@ -135,7 +135,14 @@ class _Follower:
             return None
         if stream is not None:
             return log.subscribe(stream, stream.last_id if after == NOW else after, values=start.values)
-        return log.replay(run.run_id, run.status, max(after, 0), attempt=run.attempt, values=start.values)
+        return log.replay(
+            run.run_id,
+            run.status,
+            max(after, 0),
+            attempt=run.attempt,
+            resumable=run.kwargs.stream_resumable,
+            values=start.values,
+        )
 
     async def _show(self, run_id: str, batches: Batches) -> None:
         try:

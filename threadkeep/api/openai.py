@@ -29,7 +29,7 @@ from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError, NotFoundError
 from threadkeep.runs.accept import AcceptedRun, RunRequest
 from threadkeep.storage.assistants import Assistant, AssistantQuery
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=Route)

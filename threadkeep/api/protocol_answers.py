@@ -16,7 +16,7 @@ from threadkeep.errors import (
     UnauthorizedError,
     UnsupportedError,
 )
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from threadkeep.callers import EVERYONE, Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.run import Run
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 _ALL = 1000
 
@@ -19,7 +19,7 @@ async def stop_runs(engine: Engine, thread: Thread, caller: Caller) -> None:
     """Return when none of the thread's runs is active any more."""
     for status in ("pending", "running"):
         for run in await engine.queue.list_runs(thread.thread_id, caller, limit=_ALL, status=status):
-            stream = engine.event_log.live(run.run_id)
+            stream = await engine.event_log.of(run.run_id, resumable=run.kwargs.stream_resumable)
             await engine.acceptance.cancel(run, "interrupt")
             if stream is not None:
                 await stream.until_over()
@@ -34,7 +34,7 @@ async def remove_thread(engine: Engine, thread: Thread, caller: Caller) -> None:
 
 async def remove_run(engine: Engine, run: Run) -> None:
     """Stop the run if it is active, and remove it with its checkpoints."""
-    stream = engine.event_log.live(run.run_id)
+    stream = await engine.event_log.of(run.run_id, resumable=run.kwargs.stream_resumable)
     if await engine.acceptance.cancel(run, "interrupt") and stream is not None:
         await stream.until_over()
     async with engine.worker.keep_off(run.thread_id):

@@ -65,12 +65,12 @@ async def wait_response(
         return Json(await result_of_ended(engine, run), headers={**UNBUFFERED, **headers})
     with engine.metrics.reader("wait"):
         if await stream.over_within(min(_SOON_SECONDS, engine.settings.heartbeat_seconds)):
-            return Json(stream.result, headers={**UNBUFFERED, **headers})
+            return Json(await _result(engine, run, stream), headers={**UNBUFFERED, **headers})
 
     async def body() -> AsyncGenerator[bytes, None]:
         if not await stream.until_over():
             raise StreamCutError
-        yield json.dumps(stream.result)
+        yield json.dumps(await _result(engine, run, stream))
 
     chunks = cancelling(engine, run, body()) if cancel_on_disconnect else body()
     return long_response(engine, chunks, media_type="application/json", heartbeat=b"\n", headers=headers)
@@ -134,7 +134,11 @@ async def final_values(engine: Engine, run: Run, stream: RunStream | None) -> An
         return await result_of_ended(engine, run)
     if not await stream.until_over():
         raise StreamCutError
-    return stream.result
+    return await _result(engine, run, stream)
+
+
+async def _result(engine: Engine, run: Run, stream: RunStream) -> Any:
+    return await result_of_ended(engine, run) if stream.elsewhere else stream.result
 
 
 async def result_of_ended(engine: Engine, run: Run) -> Any:

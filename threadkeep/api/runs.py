@@ -217,7 +217,7 @@ async def _run(engine: Engine, caller: Caller, thread_id: str, run_id: str) -> R
 
 
 async def _cancel(engine: Engine, run: Run, action: CancelAction, *, wait: bool, reason: str | None = None) -> bool:
-    stream = engine.event_log.live(run.run_id)
+    stream = await engine.event_log.of(run.run_id, resumable=run.kwargs.stream_resumable)
     if not await engine.acceptance.cancel(run, action, reason=reason):
         return False
     if wait and stream is not None:
@@ -258,7 +258,9 @@ async def _joined(
         await engine.event_log.store.require_kept(run.run_id, after)
     if stream is None:
         past = after if after is not None else await engine.event_log.store.floor(run.run_id)
-        events = engine.event_log.replay(run.run_id, run.status, past, attempt=run.attempt)
+        events = engine.event_log.replay(
+            run.run_id, run.status, past, attempt=run.attempt, resumable=run.kwargs.stream_resumable
+        )
         return stream_response(engine, run, events, headers=_locations(run, "stream"), modes=asked)
     start = stream.last_id if after is None else after
     if not run.kwargs.stream_resumable:

@@ -12,7 +12,7 @@ from threadkeep.api.schemas import Body, CheckpointRef, HistoryQuery
 from threadkeep.api.states import history_of, state_at
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.run import Run
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 _STATUS = {"pending": "started", "running": "running", "success": "completed"}
 

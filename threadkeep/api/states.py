@@ -22,7 +22,7 @@ from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
 from threadkeep.graphs import Graph
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"], route_class=Route)
 

@@ -16,7 +16,7 @@ from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
 from threadkeep.errors import BadRequestError
 from threadkeep.runs.resume import command_of
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 
 async def create_with_state(

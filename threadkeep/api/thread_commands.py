@@ -26,7 +26,7 @@ from threadkeep.api.thread_events import watched_thread
 from threadkeep.errors import BadRequestError, LimitedError, NotFoundError, ThreadkeepError, UnavailableError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import MultitaskStrategy
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 from threadkeep.streams.protocol import STREAM_MODES, first_sequence
 
 router = APIRouter(tags=["Thread protocol"], route_class=Route)

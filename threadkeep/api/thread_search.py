@@ -16,8 +16,9 @@ from threadkeep.api.wire import thread_wire
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.storage.metadata import contains
+from threadkeep.storage.thread_rows import Thread
 from threadkeep.storage.thread_texts import threads_with_text
-from threadkeep.storage.threads import Thread, ThreadQuery
+from threadkeep.storage.threads import ThreadQuery
 
 _SCANNED_AT_ONCE = 200
 

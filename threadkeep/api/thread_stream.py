@@ -24,7 +24,7 @@ from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError
 from threadkeep.runs.run import Run
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 from threadkeep.streams.event_log import parse_last_event_id
 from threadkeep.streams.live import END, Event
 from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, encode

@@ -24,9 +24,9 @@ from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.attempt import opening_of
 from threadkeep.storage.intents import Intent
+from threadkeep.storage.thread_rows import Thread, born_with, expiry
 from threadkeep.storage.thread_texts import keep_conversation
 from threadkeep.storage.thread_usage import thread_usage
-from threadkeep.storage.threads import Thread, born_with, expiry
 
 router = APIRouter(prefix="/threads", tags=["Threads"], route_class=Route)
 

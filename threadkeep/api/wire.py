@@ -12,7 +12,7 @@ from threadkeep import json
 from threadkeep.masking import Mask
 from threadkeep.storage.assistants import Assistant
 from threadkeep.storage.crons import Cron
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 from threadkeep.streams.frames import interrupt_record
 
 _CHECKPOINT_KEYS = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")

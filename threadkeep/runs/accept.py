@@ -29,7 +29,7 @@ from threadkeep.runs.webhook_targets import WebhookTargets
 from threadkeep.runs.worker import Worker
 from threadkeep.storage.assistants import Assistant, Assistants, system_assistant_id
 from threadkeep.storage.connection import Connection
-from threadkeep.storage.threads import Thread, born_with
+from threadkeep.storage.thread_rows import Thread, born_with
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.feeds import ThreadFeeds
 from threadkeep.streams.live import Event, RunStream
@@ -241,6 +241,7 @@ class Acceptance:
                 user=None if caller.user is None else dict(caller.user),
                 traceparent=traceparent(),
                 request_id=structlog.contextvars.get_contextvars().get("request_id"),
+                home=self._queue.worker_id,
                 temporary=thread_id is None and request.on_completion == "delete",
             ),
             idempotency_key=request.idempotency_key,

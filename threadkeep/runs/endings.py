@@ -15,9 +15,9 @@ from threadkeep.storage.connection import Connection
 from threadkeep.storage.intents import Intent, add_intent
 from threadkeep.storage.interactions import count_interaction
 from threadkeep.storage.outbox import Webhook, add_webhook
+from threadkeep.storage.thread_rows import set_status
 from threadkeep.storage.thread_texts import note_conversation
 from threadkeep.storage.thread_usage import NOTHING_USED, add_thread_usage
-from threadkeep.storage.threads import set_status
 from threadkeep.storage.traces import forget_trace
 from threadkeep.streams.event_store import close_events
 from threadkeep.streams.live import Event
@@ -41,6 +41,7 @@ def end_pending(connection: Connection, run_id: str, action: str, reason: str, n
     [row] = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchall()
     run = replace(run_from(row), cancel_reason=reason)
     _tell(connection, run, Ending("interrupted", "interrupted", values=b"{}"), now)
+    connection.tell(f"end {run_id} {run.thread_id}")
     if action == "rollback":
         if run.attempt > 0:
             add_intent(connection, Intent("delete_run", run.thread_id, run_id))
@@ -59,14 +60,17 @@ def delete_run(connection: Connection, thread_id: str, run_id: str) -> None:
     connection.execute("DELETE FROM runs WHERE run_id = ?", (run_id,))
 
 
-def store_end(connection: Connection, run: Run, ending: Ending, now: str, final: Event | None) -> None:
+def store_end(
+    connection: Connection, run: Run, ending: Ending, now: str, final: Event | None, *, kept: bool = False
+) -> None:
+    """`kept`: somebody at another process waits for the end, also of a run whose thread goes with it."""
     if ending.rolled_back:
         add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
         delete_run(connection, run.thread_id, run.run_id)
     else:
         _store_ending(connection, run, ending, now)
         if final is not None:
-            close_events(connection, run.run_id, final)
+            close_events(connection, run.run_id, final, transient=not run.kwargs.stream_resumable)
     _settle_thread(connection, run, ending, now)
     _tell(connection, run, ending, now)
     usage = ending.outcome.get("usage", NOTHING_USED)
@@ -81,7 +85,7 @@ def store_end(connection: Connection, run: Run, ending: Ending, now: str, final:
         tokens=usage["total_tokens"],
         cost_usd=usage["cost_usd"],
     )
-    if run.kwargs.temporary and run.kwargs.stream_resumable:
+    if run.kwargs.temporary and (run.kwargs.stream_resumable or kept):
         # Whoever lost the connection may still come for the rest; then it goes as threads do whose time has come.
         gone = timestamp(datetime.fromisoformat(now) + _KEPT_FOR_LATE_READERS)
         connection.execute("UPDATE threads SET expires_at = ? WHERE thread_id = ?", (gone, run.thread_id))
@@ -126,5 +130,6 @@ def _tell(connection: Connection, run: Run, ending: Ending, now: str) -> None:
     ended = replace(run, status=ending.status, error=ending.error, outcome=ending.outcome, updated_at=now)
     told = {**run_wire(ended), "run_started_at": run.started_at, "run_ended_at": now}
     payload = json.dumps(told)[:-1] + b',"values":' + (ending.values or b"null") + b"}"
+    connection.tell("outbox")
     webhook_id = str(new_uuid7(datetime.fromisoformat(now)))
     add_webhook(connection, Webhook(webhook_id, run.run_id, run.kwargs.webhook, payload, now, run.owner))

@@ -110,7 +110,7 @@ class Executor:
         Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
         hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
         """
-        stream = await self._log.open(run.run_id, resumable=run.kwargs.stream_resumable)
+        stream = await self._log.produce(run.run_id, resumable=run.kwargs.stream_resumable)
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
         attempt = Attempt(run, stream, self._clock.monotonic(), measuring, recording)
         request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}
@@ -256,7 +256,7 @@ class Executor:
         if run.user_id is not None:
             ids["user_id"] = run.user_id
         config: RunnableConfig = {
-            "configurable": {**configurable, **ids, **_auth(run)},
+            "configurable": {**configurable, **ids, **self._fence(run), **_auth(run)},
             "metadata": {**run.metadata, **ids},
             "callbacks": attempt.callbacks(),
             "run_name": run.graph_id,
@@ -266,6 +266,10 @@ class Executor:
         if given.get("recursion_limit"):
             config["recursion_limit"] = int(given["recursion_limit"])
         return config
+
+    def _fence(self, run: Run) -> dict[str, Any]:
+        """What the checkpointer of several processes tells an attempt by that has lost its run unawares."""
+        return {} if self._queue.worker_id is None else {"__attempt": run.attempt}
 
     async def _ending_of(self, attempt: Attempt) -> Ending:
         """A graph that ran to its end, or to a stop where somebody has to say something."""
@@ -314,7 +318,8 @@ class Executor:
         return settled
 
     async def _finish(self, attempt: Attempt, ending: Ending) -> Ending | None:
-        final = self._final(attempt, ending) if attempt.stream.resumable else None
+        kept = attempt.stream.resumable or self._log.store.shared
+        final = self._final(attempt, ending) if kept else None
         return await self._queue.finish(attempt.run, ending, now=self._now(), final=final)
 
     def _final(self, attempt: Attempt, ending: Ending) -> Event:

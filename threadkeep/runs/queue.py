@@ -9,22 +9,25 @@ a run's end and its thread's status change together. How a run executes is `exec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.clock import seconds_since, timestamp
-from threadkeep.errors import ConflictError, NotFoundError
+from threadkeep.errors import NotFoundError
 from threadkeep.runs.endings import delete_run, end_pending, settle_if_idle, store_end
+from threadkeep.runs.entering import BY_KEY, find_by_key, make_way, mark_cancelled, thread_for
 from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
-from threadkeep.storage.intents import Intent, add_intent, deletion_decided
+from threadkeep.storage.intents import Intent, add_intent
 from threadkeep.storage.metadata import visible
-from threadkeep.storage.threads import Thread, insert_thread, merge_metadata, owned_thread
+from threadkeep.storage.thread_rows import Thread, merge_metadata, thread_key
 from threadkeep.streams.live import Event
 
 NO_PROGRESS = "/0"
@@ -34,9 +37,6 @@ NO_PROGRESS = "/0"
 # counts on every run coming after those it has seen.
 _PASSED = """EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.thread_id AND other.seq > runs.seq
                          AND other.attempt > 0)"""
-_BY_KEY = f"SELECT {COLUMNS} FROM runs WHERE ifnull(owner, '') = ? AND idempotency_key = ?"
-
-_BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,23 @@ class QueueDepth:
 
 class RunQueue:
     def __init__(
-        self, database: Database, *, on_end: Callable[[], None] = lambda: None, quotas: Quotas | None = None
+        self,
+        database: Database,
+        *,
+        on_end: Callable[[], None] = lambda: None,
+        quotas: Quotas | None = None,
+        worker_id: str | None = None,
+        lease_seconds: float = 0.0,
     ) -> None:
-        """`on_end` is told when a run with a webhook may have ended: it waits in the outbox then."""
+        """`on_end` is told when a run with a webhook may have ended: it waits in the outbox then.
+
+        Where several processes share the queue, each claims as `worker_id`, for `lease_seconds`.
+        """
         self._database = database
         self._on_end = on_end
         self._quotas = quotas or Quotas()
+        self.worker_id = worker_id
+        self._lease_seconds = lease_seconds
 
     async def enqueue(
         self,
@@ -82,12 +93,13 @@ class RunQueue:
         """
 
         def work(connection: Connection) -> Accepted:
-            if (known := _find_by_key(connection, run)) is not None:
+            connection.lock(thread_key(run.thread_id))
+            if (known := find_by_key(connection, run)) is not None:
                 return Accepted(known, is_new=False)
             if together_with is not None:
                 together_with(connection)
-            thread = _thread_for(connection, run, caller, new_thread)
-            to_stop = _make_way(connection, run)
+            thread = thread_for(connection, run, caller, new_thread)
+            to_stop = make_way(connection, run)
             self._quotas.require_room(connection, run)
             insert_run(connection, run)
             stamp = {"graph_id": run.graph_id, "assistant_id": run.assistant_id}
@@ -97,12 +109,17 @@ class RunQueue:
                    WHERE thread_id = ?""",
                 (run.created_at, run.graph_id, json.dumps_text(run.kwargs.config), run.thread_id),
             )
+            connection.tell(f"run {run.run_id} {run.thread_id}")
             return Accepted(run, True, to_stop)
 
         accepted = await self._database.write(work, durable=durable)
         if run.multitask_strategy in ("interrupt", "rollback"):
             self._on_end()
         return accepted
+
+    def hold(self, thread_id: str) -> AbstractAsyncContextManager[None]:
+        """No process starts a run on the thread while the block lasts."""
+        return self._database.hold(thread_key(thread_id))
 
     async def sync(self) -> None:
         """Return once every accepted run is safe from a power cut."""
@@ -117,15 +134,16 @@ class RunQueue:
         """
 
         def work(connection: Connection) -> list[Run]:
+            leased, lease = self._lease(connection)
             rows = connection.execute(
-                """SELECT seq FROM runs AS r
+                f"""SELECT seq, thread_id FROM runs AS r
                    WHERE status = 'pending' AND due_at <= :now
                      AND graph_id NOT IN (SELECT value FROM json_each(:full))
                      AND thread_id NOT IN (SELECT value FROM json_each(:other_than))
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'running')
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'pending'
                                        AND seq < r.seq AND due_at <= :now)
-                   ORDER BY attempt = 0, seq LIMIT :limit""",
+                   ORDER BY attempt = 0, seq LIMIT :limit {connection.dialect.claimable}""",
                 {
                     "now": now,
                     "full": json.dumps_text(list(full_graphs)),
@@ -135,14 +153,18 @@ class RunQueue:
             ).fetchall()
             return [
                 run_from(row)
-                for (seq,) in rows
+                for seq, thread_id in rows
+                if connection.try_lock(thread_key(thread_id))
                 for row in connection.execute(
                     f"""UPDATE runs SET status = 'running', attempt = attempt + 1, updated_at = ?,
                             started_at = ifnull(started_at, ?), seq = CASE WHEN attempt = 0 AND {_PASSED}
-                                THEN {connection.dialect.next_place} ELSE seq END
-                        WHERE seq = ? RETURNING {COLUMNS}""",
-                    (now, now, seq),
-                )
+                                THEN {connection.dialect.next_place} ELSE seq END{leased}
+                        WHERE seq = ? AND status = 'pending' AND NOT EXISTS (
+                            SELECT 1 FROM runs AS other WHERE other.thread_id = runs.thread_id
+                                                          AND other.status = 'running')
+                        RETURNING {COLUMNS}""",
+                    (now, now, *lease, seq),
+                ).fetchall()
             ]
 
         if await self._database.read_one("SELECT 1 FROM runs WHERE status = 'pending' LIMIT 1") is None:
@@ -170,6 +192,7 @@ class RunQueue:
         """
 
         def work(connection: Connection) -> Ending | None:
+            connection.lock(thread_key(run.thread_id))
             held: list[Row] = connection.execute(
                 "SELECT cancel FROM runs WHERE run_id = ? AND attempt = ? AND status = 'running'",
                 (run.run_id, run.attempt),
@@ -186,7 +209,8 @@ class RunQueue:
                     preview=ending.preview,
                     values=ending.values,
                 )
-            store_end(connection, run, settled, now, final)
+            store_end(connection, run, settled, now, final, kept=self._is_awaited_elsewhere(run))
+            connection.tell(f"end {run.run_id} {run.thread_id}")
             return settled
 
         settled = await self._database.write(work)
@@ -201,6 +225,7 @@ class RunQueue:
         """
 
         def work(connection: Connection) -> RunStatus | None:
+            connection.lock(thread_key(run.thread_id))
             found: list[Row] = connection.execute(
                 "SELECT status FROM runs WHERE run_id = ? AND status IN ('pending', 'running')", (run.run_id,)
             ).fetchall()
@@ -208,7 +233,7 @@ class RunQueue:
                 return None
             status: RunStatus = found[0][0]
             if status == "running":
-                _mark_cancelled(connection, run.run_id, action, reason)
+                mark_cancelled(connection, run.run_id, action, reason)
             else:
                 end_pending(connection, run.run_id, action, reason, now)
                 settle_if_idle(connection, run.thread_id, now)
@@ -227,17 +252,40 @@ class RunQueue:
                    WHERE run_id = ? AND attempt = ? AND status = 'running'""",
                 (now, run.run_id, run.attempt),
             )
+            connection.tell(f"run {run.run_id} {run.thread_id}")
 
         await self._database.write(work)
 
     async def rescue(self, *, now: str) -> int:
-        """After a crash, before anything is claimed: offer again what was running. How many runs that were."""
+        """Offer again what a process left running that is no more. How many runs that were.
+
+        A data folder has one process, so that at its start this is all that was running; where several share a
+        database, it is what nobody's lease covers.
+        """
+        leases = self._database.dialect.leases
+        left = "status = 'running' AND lease_until < clock_timestamp()" if leases else "status = 'running'"
+        if leases and not await self._database.read(f"SELECT 1 FROM runs WHERE {left} LIMIT 1"):
+            return 0
 
         def work(connection: Connection) -> int:
-            sql = "UPDATE runs SET status = 'pending', updated_at = ? WHERE status = 'running' RETURNING run_id"
-            return len(connection.execute(sql, (now,)).fetchall())
+            sql = f"UPDATE runs SET status = 'pending', updated_at = ? WHERE {left} RETURNING run_id, thread_id"
+            rows = connection.execute(sql, (now,)).fetchall()
+            for run_id, thread_id in rows:
+                connection.tell(f"run {run_id} {thread_id}")
+            return len(rows)
 
         return await self._database.write(work)
+
+    def _lease(self, connection: Connection) -> tuple[str, tuple[Any, ...]]:
+        """What else a start stores: who runs it, and until when that is believed."""
+        if not connection.dialect.leases:
+            return "", ()
+        lease = ", worker = ?, lease_until = clock_timestamp() + ? * interval '1 second'"
+        return lease, (self.worker_id, self._lease_seconds)
+
+    def _is_awaited_elsewhere(self, run: Run) -> bool:
+        """Whether the client that wants to know what the run came to asks another process."""
+        return run.kwargs.home is not None and run.kwargs.home != self.worker_id
 
     async def get(self, run_id: str, caller: Caller, *, thread_id: str | None = None) -> Run:
         row = await self._database.read_one(
@@ -257,7 +305,7 @@ class RunQueue:
 
     async def by_key(self, idempotency_key: str, caller: Caller) -> Run | None:
         """The run that a request with this key made, if there was one."""
-        row = await self._database.read_one(_BY_KEY, (caller.identity or "", idempotency_key))
+        row = await self._database.read_one(BY_KEY, (caller.identity or "", idempotency_key))
         return None if row is None else run_from(row)
 
     async def list_runs(
@@ -302,6 +350,7 @@ class RunQueue:
         """Forget an ended run with its checkpoints."""
 
         def work(connection: Connection) -> None:
+            connection.lock(thread_key(run.thread_id))
             add_intent(connection, Intent("delete_run", run.thread_id, run.run_id))
             delete_run(connection, run.thread_id, run.run_id)
             settle_if_idle(connection, run.thread_id, now)
@@ -329,47 +378,3 @@ class RunQueue:
             )
         )
         return QueueDepth(pending=rows.get("pending", 0), running=rows.get("running", 0))
-
-
-def _find_by_key(connection: Connection, run: Run) -> Run | None:
-    if run.idempotency_key is None:
-        return None
-    row = connection.execute(_BY_KEY, (run.owner or "", run.idempotency_key)).fetchone()
-    return None if row is None else run_from(row)
-
-
-def _thread_for(connection: Connection, run: Run, caller: Caller, new_thread: Thread | None) -> Thread:
-    if deletion_decided(connection, run.thread_id):
-        raise ConflictError(f"Thread {run.thread_id} is being deleted.")
-    try:
-        return owned_thread(connection, run.thread_id, caller)
-    except NotFoundError:
-        if new_thread is None:
-            raise
-        # Somebody else's thread of that id is as good as absent to this caller, but its id is taken.
-        if connection.execute("SELECT 1 FROM threads WHERE thread_id = ?", (run.thread_id,)).fetchone():
-            raise
-        insert_thread(connection, new_thread)
-        return new_thread
-
-
-def _mark_cancelled(connection: Connection, run_id: str, action: str, reason: str) -> None:
-    connection.execute("UPDATE runs SET cancel = ?, cancel_reason = ? WHERE run_id = ?", (action, reason, run_id))
-
-
-def _make_way(connection: Connection, run: Run) -> tuple[str, ...]:
-    active: list[Row] = connection.execute(
-        "SELECT run_id, status FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') ORDER BY seq",
-        (run.thread_id,),
-    ).fetchall()
-    if not active or run.multitask_strategy == "enqueue":
-        return ()
-    if run.multitask_strategy == "reject":
-        raise ConflictError(_BUSY)
-    reason = f"{run.multitask_strategy} by run {run.run_id}"
-    for run_id, status in active:
-        if status == "pending":
-            end_pending(connection, run_id, run.multitask_strategy, reason, run.created_at)
-        else:
-            _mark_cancelled(connection, run_id, run.multitask_strategy, reason)
-    return tuple(run_id for run_id, status in active if status == "running")

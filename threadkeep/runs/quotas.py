@@ -43,6 +43,10 @@ class Quotas:
     def require_room(self, connection: Connection, run: Run) -> None:
         """`LimitedError` when the run would be one too many, or nothing is left of today's tokens."""
         user = user_of(run)
+        if self.active_runs or self.tokens_per_day:
+            connection.lock("quota")
+        if user and (self.active_runs_per_user or self.tokens_per_day_per_user):
+            connection.lock(f"quota:{user}")
         if self.active_runs and _number(connection, _ACTIVE) >= self.active_runs:
             raise LimitedError(f"{self.active_runs} runs are waiting or running; no more are taken.", _A_MOMENT)
         most = self.active_runs_per_user

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from threadkeep.storage.threads import ThreadStatus
+from threadkeep.storage.thread_rows import ThreadStatus
 
 RunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 """pending: accepted, not started. running: an attempt is under way. The rest are ends; interrupted: cancelled."""
@@ -53,6 +53,8 @@ class RunKwargs:
     """The request that asked for it, for the log."""
     traceparent: str | None = None
     """Its span, for the trace."""
+    home: str | None = None
+    """The process that accepted it, where several share the queue: its client waits there."""
     temporary: bool = False
     """The thread was made for this run alone and is deleted after it."""
 

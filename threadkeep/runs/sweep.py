@@ -15,7 +15,8 @@ from threadkeep.errors import ThreadkeepError
 from threadkeep.runs.cleanup import Cleanup, offers
 from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
-from threadkeep.storage.threads import Thread, Threads
+from threadkeep.storage.thread_rows import Thread
+from threadkeep.storage.threads import Threads
 from threadkeep.storage.traces import Traces
 from threadkeep.storage_config import ThreadTtl
 from threadkeep.streams.event_store import EventStore
@@ -23,6 +24,7 @@ from threadkeep.streams.event_store import EventStore
 log = structlog.get_logger("threadkeep.sweep")
 
 _PAGE = 100
+_KEPT_FOR_LATE_READERS = timedelta(minutes=2)
 
 
 class Sweep:
@@ -65,6 +67,7 @@ class Sweep:
         forgotten = await self._events.forget_old(
             ended_before=timestamp(now - timedelta(hours=self._settings.event_retention_hours)),
             thread_bytes=self._settings.event_bytes_per_thread,
+            transient_before=timestamp(now - _KEPT_FOR_LATE_READERS),
         )
         await self._traces.forget_old(
             before=timestamp(now - timedelta(hours=self._settings.trace_retention_hours)),

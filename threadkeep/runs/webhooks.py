@@ -30,6 +30,7 @@ _TOGETHER = 100
 _LONGEST_PAUSE_SECONDS = 3600.0
 _LOOK_EVERY_SECONDS = 30.0
 _RETRY_SECONDS = 1.0
+_TAKEN_SECONDS = 5.0  # beyond the time a target may take, until another process tries
 _GONE = 410
 
 
@@ -96,7 +97,9 @@ class WebhookSender:
         self._wanted.clear()
 
     async def _start_due(self, now: datetime) -> None:
-        for webhook in await self._outbox.due(now=timestamp(now), a_host=_A_HOST, limit=_TOGETHER):
+        until = timestamp(now + timedelta(seconds=self._settings.webhook_timeout_seconds + _TAKEN_SECONDS))
+        taken = await self._outbox.take(now=timestamp(now), until=until, a_host=_A_HOST, limit=_TOGETHER)
+        for webhook in taken:
             if webhook.webhook_id not in self._trying:
                 task = asyncio.create_task(self._deliver(webhook), name=f"webhook {webhook.webhook_id}")
                 self._trying[webhook.webhook_id] = task

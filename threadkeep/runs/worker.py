@@ -25,6 +25,7 @@ from threadkeep.settings import Settings
 log = structlog.get_logger("threadkeep.worker")
 
 _LOOK_EVERY_SECONDS = 30.0
+_LOOK_AGAIN_SECONDS = 1.0  # where a run may have been passed over because another process was at its thread
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Worker:
         hold = self._kept_off.setdefault(thread_id, _Hold())
         hold.users += 1
         try:
-            async with hold.turn:
+            async with hold.turn, self._queue.hold(thread_id):
                 yield
         finally:
             hold.users -= 1
@@ -142,10 +143,11 @@ class Worker:
     async def _seconds_to_wait(self) -> float:
         # From the last look on: what has become due since then has not been looked at.
         due = await self._queue.next_due(now=self._looked_at)
+        longest = _LOOK_EVERY_SECONDS if self._queue.worker_id is None else _LOOK_AGAIN_SECONDS
         if due is None:
-            return _LOOK_EVERY_SECONDS
+            return longest
         seconds = (datetime.fromisoformat(due) - self._clock.now()).total_seconds()
-        return min(max(seconds, 0.001), _LOOK_EVERY_SECONDS)
+        return min(max(seconds, 0.001), longest)
 
     async def drain(self, grace_seconds: float) -> None:
         """Start nothing more; let runs reach a super-step border within the grace, and give up on the rest."""
@@ -159,6 +161,10 @@ class Worker:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
+
+    def runs(self) -> list[Run]:
+        """The attempts under way here."""
+        return [running.run for running in self._running.values()]
 
     @property
     def running_count(self) -> int:

@@ -70,6 +70,7 @@ class Assistants:
         """One system assistant for each graph (id -> description); those of graphs that left stay for their threads."""
 
         def work(connection: Connection) -> None:
+            connection.lock(*(_key(system_assistant_id(graph_id)) for graph_id in graphs))
             for graph_id, description in graphs.items():
                 assistant_id = system_assistant_id(graph_id)
                 if _find(connection, assistant_id) is None:
@@ -97,6 +98,7 @@ class Assistants:
 
     async def create(self, assistant: Assistant, *, keep_existing: bool) -> Assistant:
         def work(connection: Connection) -> Assistant:
+            connection.lock(_key(assistant.assistant_id))
             present = _find(connection, assistant.assistant_id)
             if present is None:
                 _insert(connection, assistant)
@@ -137,6 +139,7 @@ class Assistants:
         """Store the next version: the present one with `changes` (field -> value; metadata is merged)."""
 
         def work(connection: Connection) -> Assistant:
+            connection.lock(_key(assistant_id))
             present = _changeable(_find(connection, assistant_id), assistant_id, caller)
             query = "SELECT max(version) FROM assistant_versions WHERE assistant_id = ?"
             newest: Row = connection.execute(query, (assistant_id,)).fetchall()[0]
@@ -193,6 +196,10 @@ def _visible(assistant: Assistant | None, assistant_id: str, caller: Caller) -> 
     if assistant is None or not (assistant.owner is None or visible(assistant.owner, assistant.metadata, caller)):
         raise NotFoundError(f"Assistant with ID {assistant_id} not found")
     return assistant
+
+
+def _key(assistant_id: str) -> str:
+    return f"assistant:{assistant_id}"
 
 
 def _changeable(assistant: Assistant | None, assistant_id: str, caller: Caller) -> Assistant:

@@ -42,5 +42,8 @@ class Connection(Protocol):
         SQLite has one writer at a time, so there this is always so.
         """
 
+    def try_lock(self, key: str) -> bool:
+        """Lock it if nobody else has locked or holds it; False if somebody has."""
+
     def tell(self, news: str) -> None:
         """Let every process that shares the database know, once this transaction is committed."""

@@ -16,7 +16,7 @@ from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import contains, visible
-from threadkeep.storage.threads import owned_thread
+from threadkeep.storage.thread_rows import owned_thread
 
 SORT_COLUMNS = ("cron_id", "assistant_id", "thread_id", "created_at", "updated_at", "next_run_date", "end_time")
 
@@ -69,6 +69,7 @@ class Crons:
         def work(connection: Connection) -> Cron:
             if cron.thread_id is not None:
                 owned_thread(connection, cron.thread_id, caller)
+            connection.tell("cron")
             _replace(connection, cron)
             return cron
 
@@ -103,6 +104,8 @@ class Crons:
         """Store what `change` makes of the present cron, in one transaction with reading it."""
 
         def work(connection: Connection) -> Cron:
+            connection.lock(f"cron:{cron_id}")
+            connection.tell("cron")
             row = connection.execute(f"SELECT {_COLUMNS} FROM crons WHERE cron_id = ?", (cron_id,)).fetchone()
             changed = change(_visible(None if row is None else _cron(row), cron_id, caller))
             _replace(connection, changed)

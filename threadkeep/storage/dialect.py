@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,14 @@ class Dialect:
     """Joins the choice of the runs to claim: none that somebody else is about to change."""
     leases: bool = False
     """Several processes may run what is in the queue: each claim is for a time."""
+    leaf_bytes: int | None = None
+    """The longest leaf of metadata that its index takes as it is."""
+
+    def short_leaf(self, path: str, value: str) -> tuple[str, str]:
+        """The leaf as it is indexed: a long one by its hash, which two leaves share only if they are the same."""
+        if self.leaf_bytes is None or len(path.encode()) + len(value.encode()) <= self.leaf_bytes:
+            return path, value
+        return f"#{sha256(path.encode()).hexdigest()}", f"#{sha256(value.encode()).hexdigest()}"
 
 
 _OLDER = "SELECT coalesce(max(seq), 0) FROM runs"
@@ -29,6 +38,7 @@ POSTGRES = Dialect(
     newest_place="(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM runs_seq)",
     claimable="FOR UPDATE OF r SKIP LOCKED",
     leases=True,
+    leaf_bytes=2_000,
 )
 
 _SPELLINGS = (

@@ -37,12 +37,18 @@ class Intents:
 
     async def add(self, intent: Intent) -> int:
         """Its id, by which it may be struck out again."""
-        return await self._database.write(lambda connection: add_intent(connection, intent))
+
+        def work(connection: Connection) -> int:
+            connection.lock(f"thread:{intent.thread_id}")
+            return add_intent(connection, intent)
+
+        return await self._database.write(work)
 
     async def done(self, intent: Intent) -> None:
         """Strike it out; of a deleted thread, this is also where its row goes."""
 
         def work(connection: Connection) -> None:
+            connection.lock(f"thread:{intent.thread_id}")
             if intent.kind == "delete_thread":
                 connection.execute("DELETE FROM threads WHERE thread_id = ?", (intent.thread_id,))
             connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent.intent_id,))

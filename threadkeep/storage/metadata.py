@@ -13,6 +13,7 @@ from typing import Any
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.storage.connection import Connection
+from threadkeep.storage.dialect import Dialect
 
 _ARRAY = "[]"
 
@@ -31,17 +32,18 @@ def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
 
 def store_leaves(connection: Connection, thread_id: str, metadata: dict[str, Any]) -> None:
     connection.execute("DELETE FROM thread_metadata WHERE thread_id = ?", (thread_id,))
-    rows = {(path, value, thread_id) for path, value in leaves(metadata) if path != "[]"}
+    shorten = connection.dialect.short_leaf
+    rows = {(*shorten(path, value), thread_id) for path, value in leaves(metadata) if path != "[]"}
     if rows:
-        connection.executemany("INSERT INTO thread_metadata VALUES (?, ?, ?)", rows)
+        connection.executemany("INSERT INTO thread_metadata (path, value, thread_id) VALUES (?, ?, ?)", sorted(rows))
 
 
 Leaf = tuple[str, str]
 
 
-def wanted_leaves(metadata: dict[str, Any]) -> list[Leaf]:
+def wanted_leaves(metadata: dict[str, Any], dialect: Dialect) -> list[Leaf]:
     """What a filter asks for, leaf by leaf; everything contains an empty object."""
-    return [(path, value) for path, value in leaves(metadata) if value not in ("{}", "[]")]
+    return [dialect.short_leaf(path, value) for path, value in leaves(metadata) if value not in ("{}", "[]")]
 
 
 def has_leaf(*, common: bool) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from threadkeep import json
 from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 
@@ -28,8 +29,30 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def due(self, *, now: str, a_host: int, limit: int) -> list[Webhook]:
-        """Whose time has come, the longest overdue first, at most `a_host` of them for each host."""
+    async def take(self, *, now: str, until: str, a_host: int, limit: int) -> list[Webhook]:
+        """Whose time has come, the longest overdue first, at most `a_host` of them for each host.
+
+        Where several processes share the outbox, no other one takes them before `until`.
+        """
+        due = await self._due(now=now, a_host=a_host, limit=limit)
+        if not due or not self._database.dialect.leases:
+            return due
+
+        def work(connection: Connection) -> set[str]:
+            ids = json.dumps_text([webhook.webhook_id for webhook in due])
+            rows = connection.execute(
+                """UPDATE outbox SET due_at = ? WHERE webhook_id IN (
+                       SELECT webhook_id FROM outbox WHERE webhook_id IN (SELECT value FROM json_each(?))
+                       AND due_at <= ? FOR UPDATE SKIP LOCKED)
+                   RETURNING webhook_id""",
+                (until, ids, now),
+            ).fetchall()
+            return {row[0] for row in rows}
+
+        taken = await self._database.write(work)
+        return [webhook for webhook in due if webhook.webhook_id in taken]
+
+    async def _due(self, *, now: str, a_host: int, limit: int) -> list[Webhook]:
         rows = await self._database.read(
             """SELECT webhook_id, run_id, url, payload, created_at, owner, attempts FROM outbox
                WHERE webhook_id IN (

@@ -60,6 +60,9 @@ class SqliteConnection(apsw.Connection):
     def lock(self, *keys: str) -> None:
         pass
 
+    def try_lock(self, key: str) -> bool:
+        return True
+
     def tell(self, news: str) -> None:
         pass
 

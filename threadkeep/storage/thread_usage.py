@@ -10,7 +10,7 @@ from typing import Any
 
 from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
-from threadkeep.storage.threads import Thread
+from threadkeep.storage.thread_rows import Thread
 
 _FIELDS = ("model_calls", "input_tokens", "output_tokens", "total_tokens", "cost_usd")
 

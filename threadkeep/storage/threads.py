@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any
 
 from threadkeep import json
 from threadkeep.callers import Caller
-from threadkeep.clock import timestamp
-from threadkeep.errors import ConflictError, NotFoundError
-from threadkeep.storage.connection import Connection, Row
+from threadkeep.errors import ConflictError
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
+from threadkeep.storage.dialect import Dialect
 from threadkeep.storage.intents import Intent, add_intent, strike_out
-from threadkeep.storage.metadata import Leaf, has_leaf, store_leaves, visible, wanted_leaves
-from threadkeep.storage.thread_texts import add_texts, note_title
-
-ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
-"""idle: nothing to do. busy: a run is pending or running. interrupted: waits for an answer. error: its run failed."""
-THREAD_STATUSES: tuple[str, ...] = get_args(ThreadStatus)
+from threadkeep.storage.metadata import Leaf, has_leaf, wanted_leaves
+from threadkeep.storage.thread_rows import (
+    COLUMNS,
+    Thread,
+    ThreadStatus,
+    find_thread,
+    insert_thread,
+    merge_metadata,
+    owned_thread,
+    seen,
+    set_status,
+    thread_from,
+    thread_key,
+)
 
 _COMMON = 500  # threads with one leaf of metadata, from which on it is no place to begin a search
 SORT_COLUMNS = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
-
-_COLUMNS = """thread_id, owner, user_id, graph_id, status, metadata, config, interrupts, error, preview, ttl,
-    expires_at, created_at, updated_at, state_updated_at"""
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    thread_id: str
-    created_at: str
-    owner: str | None = None
-    user_id: str | None = None
-    graph_id: str | None = None
-    status: ThreadStatus = "idle"
-    metadata: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
-    interrupts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    error: dict[str, Any] | None = None
-    preview: str | None = None
-    ttl: dict[str, Any] | None = None
-    expires_at: str | None = None
-    updated_at: str = ""
-    state_updated_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +54,7 @@ class Threads:
         """Store a new thread. One with that id already there: itself when `keep_existing`, else `ConflictError`."""
 
         def work(connection: Connection) -> Thread:
+            connection.lock(thread_key(thread.thread_id))
             present = find_thread(connection, thread.thread_id)
             if present is None:
                 insert_thread(connection, thread)
@@ -80,22 +66,22 @@ class Threads:
         return await self._database.write(work)
 
     async def get(self, thread_id: str, caller: Caller) -> Thread:
-        row = await self._database.read_one(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,))
-        return _seen(None if row is None else _thread(row), thread_id, caller)
+        row = await self._database.read_one(f"SELECT {COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,))
+        return seen(None if row is None else thread_from(row), thread_id, caller)
 
     async def search(self, query: ThreadQuery, caller: Caller) -> list[Thread]:
         assert query.sort_by in SORT_COLUMNS
         where, arguments = await self._where(query, caller)
         direction = "DESC" if query.descending else "ASC"
         rows = await self._database.read(
-            f"SELECT {_COLUMNS} FROM threads {where} ORDER BY {query.sort_by} {direction}, thread_id {direction}"
+            f"SELECT {COLUMNS} FROM threads {where} ORDER BY {query.sort_by} {direction}, thread_id {direction}"
             " LIMIT ? OFFSET ?",
             (*arguments, query.limit, query.offset),
         )
-        return [_thread(row) for row in rows]
+        return [thread_from(row) for row in rows]
 
     async def count(self, query: ThreadQuery, caller: Caller) -> int:
-        leaves = _leaves(query, caller)
+        leaves = _leaves(query, caller, self._database.dialect)
         conditions, arguments = _conditions(query, caller)
         if len(leaves) == 1 and not conditions:
             row = await self._database.read_one(
@@ -109,14 +95,14 @@ class Threads:
 
     async def _where(self, query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
         conditions, arguments = _conditions(query, caller)
-        for leaf in _leaves(query, caller):
+        for leaf in _leaves(query, caller, self._database.dialect):
             conditions.append(has_leaf(common=await self._is_common(leaf)))
             arguments += leaf
         return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
 
     async def _is_common(self, leaf: Leaf) -> bool:
         some = "SELECT 1 FROM thread_metadata WHERE path = ? AND value = ? LIMIT ?"
-        row = await self._database.read_one(f"SELECT count(*) FROM ({some})", (*leaf, _COMMON))
+        row = await self._database.read_one(f"SELECT count(*) FROM ({some}) AS found", (*leaf, _COMMON))
         return row is not None and row[0] == _COMMON
 
     async def patch(
@@ -131,6 +117,7 @@ class Threads:
         """Merge `metadata` into the thread's, and set its `ttl` (what was asked, when it expires) if given."""
 
         def work(connection: Connection) -> Thread:
+            connection.lock(thread_key(thread_id))
             thread = owned_thread(connection, thread_id, caller)
             merge_metadata(connection, thread, metadata)
             connection.execute("UPDATE threads SET updated_at = ? WHERE thread_id = ?", (now, thread_id))
@@ -157,6 +144,8 @@ class Threads:
         """A state update outside a run: what lists show of the thread follows it, unless a run came meanwhile."""
 
         def work(connection: Connection) -> None:
+            connection.lock(thread_key(thread_id))
+            connection.tell(f"state {thread_id}")
             query = "SELECT 1 FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') LIMIT 1"
             if connection.execute(query, (thread_id,)).fetchone() is None:
                 set_status(
@@ -172,6 +161,7 @@ class Threads:
         """Store a new thread whose state is already there, and strike out the intent that would have removed it."""
 
         def work(connection: Connection) -> None:
+            connection.lock(thread_key(thread.thread_id))
             if find_thread(connection, thread.thread_id) is not None:
                 raise ConflictError(f"Thread with ID {thread.thread_id} already exists")
             insert_thread(connection, thread)
@@ -186,16 +176,17 @@ class Threads:
         """
         which = "" if with_ttl else "AND ttl IS NULL"
         rows = await self._database.read(
-            f"""SELECT {_COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy' {which}
+            f"""SELECT {COLUMNS} FROM threads WHERE expires_at <= ? AND status != 'busy' {which}
                 ORDER BY expires_at LIMIT ?""",
             (now, limit),
         )
-        return [_thread(row) for row in rows]
+        return [thread_from(row) for row in rows]
 
     async def decide_expiry(self, thread_id: str, *, now: str) -> bool:
         """Decide that an expired thread goes, unless a run came or its time was changed meanwhile: then False."""
 
         def work(connection: Connection) -> bool:
+            connection.lock(thread_key(thread_id))
             query = "SELECT 1 FROM threads WHERE thread_id = ? AND expires_at <= ? AND status != 'busy'"
             if connection.execute(query, (thread_id, now)).fetchone() is None:
                 return False
@@ -228,6 +219,7 @@ class Threads:
         key = (thread.owner or "", thread.user_id, thread.graph_id)
 
         def work(connection: Connection) -> str:
+            connection.lock(f"current:{json.dumps_text(key)}")
             row = connection.execute(
                 "SELECT thread_id FROM current_threads WHERE owner = ? AND user_id = ? AND graph_id = ?", key
             ).fetchone()
@@ -244,104 +236,9 @@ class Threads:
         return await self._database.write(work)
 
 
-def insert_thread(connection: Connection, thread: Thread) -> None:
-    connection.execute(
-        f"INSERT INTO threads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            thread.thread_id,
-            thread.owner,
-            thread.user_id,
-            thread.graph_id,
-            thread.status,
-            json.dumps_text(thread.metadata),
-            json.dumps_text(thread.config),
-            json.dumps_text(thread.interrupts),
-            None if thread.error is None else json.dumps_text(thread.error),
-            thread.preview,
-            None if thread.ttl is None else json.dumps_text(thread.ttl),
-            thread.expires_at,
-            thread.created_at,
-            thread.updated_at or thread.created_at,
-            thread.state_updated_at or thread.created_at,
-        ),
-    )
-    store_leaves(connection, thread.thread_id, thread.metadata)
-    add_texts(connection, thread.thread_id, thread.owner, thread.metadata.get("title"), thread.preview)
-
-
-def find_thread(connection: Connection, thread_id: str) -> Thread | None:
-    row = connection.execute(f"SELECT {_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,)).fetchone()
-    return None if row is None else _thread(row)
-
-
-def owned_thread(connection: Connection, thread_id: str, caller: Caller) -> Thread:
-    return _seen(find_thread(connection, thread_id), thread_id, caller)
-
-
-def _seen(thread: Thread | None, thread_id: str, caller: Caller) -> Thread:
-    if thread is None or not visible(thread.owner, thread.metadata, caller):
-        raise missing(thread_id)
-    return thread
-
-
-def merge_metadata(connection: Connection, thread: Thread, metadata: dict[str, Any]) -> None:
-    merged = {**thread.metadata, **metadata}
-    if merged != thread.metadata:
-        connection.execute(
-            "UPDATE threads SET metadata = ? WHERE thread_id = ?", (json.dumps_text(merged), thread.thread_id)
-        )
-        store_leaves(connection, thread.thread_id, merged)
-        if merged.get("title") != thread.metadata.get("title"):
-            note_title(connection, thread.thread_id, merged.get("title"))
-
-
-def set_status(
-    connection: Connection,
-    thread_id: str,
-    *,
-    status: ThreadStatus,
-    now: str,
-    interrupts: dict[str, Any],
-    error: dict[str, Any] | None,
-    preview: str | None,
-) -> None:
-    found = connection.execute("SELECT ttl FROM threads WHERE thread_id = ?", (thread_id,)).fetchone()
-    if found is None:
-        return
-    ttl = found[0]
-    connection.execute(
-        """UPDATE threads SET status = ?, interrupts = ?, error = ?, preview = ifnull(?, preview), updated_at = ?,
-               state_updated_at = ?, expires_at = ? WHERE thread_id = ?""",
-        (
-            status,
-            json.dumps_text(interrupts),
-            None if error is None else json.dumps_text(error),
-            preview,
-            now,
-            now,
-            expiry(None if ttl is None else json.loads(ttl), datetime.fromisoformat(now)),
-            thread_id,
-        ),
-    )
-
-
-def born_with(thread: Thread, ttl: dict[str, Any] | None, moment: datetime) -> Thread:
-    """The new thread with this time to live, unless it was asked for with one of its own."""
-    return thread if ttl is None or thread.ttl is not None else replace(thread, ttl=ttl, expires_at=expiry(ttl, moment))
-
-
-def expiry(ttl: dict[str, Any] | None, moment: datetime) -> str | None:
-    """When a thread with this `ttl` (in minutes, from `moment`) expires."""
-    return None if ttl is None else timestamp(moment + timedelta(minutes=ttl["ttl"]))
-
-
-def missing(thread_id: str) -> NotFoundError:
-    return NotFoundError(f"Thread with ID {thread_id} not found")
-
-
-def _leaves(query: ThreadQuery, caller: Caller) -> list[Leaf]:
+def _leaves(query: ThreadQuery, caller: Caller, dialect: Dialect) -> list[Leaf]:
     both = (query.metadata or {}, dict(caller.filters))
-    return list(dict.fromkeys(leaf for metadata in both for leaf in wanted_leaves(metadata)))
+    return list(dict.fromkeys(leaf for metadata in both for leaf in wanted_leaves(metadata, dialect)))
 
 
 def _conditions(query: ThreadQuery, caller: Caller) -> tuple[list[str], list[Any]]:
@@ -359,40 +256,3 @@ def _conditions(query: ThreadQuery, caller: Caller) -> tuple[list[str], list[Any
             conditions.append(f"{column} = ?")
             arguments.append(value)
     return conditions, arguments
-
-
-def _thread(row: Row) -> Thread:
-    (
-        thread_id,
-        owner,
-        user_id,
-        graph_id,
-        status,
-        metadata,
-        config,
-        interrupts,
-        error,
-        preview,
-        ttl,
-        expires_at,
-        created_at,
-        updated_at,
-        state_updated_at,
-    ) = row
-    return Thread(
-        thread_id=thread_id,
-        owner=owner,
-        user_id=user_id,
-        graph_id=graph_id,
-        status=status,
-        metadata=json.loads(metadata),
-        config=json.loads(config),
-        interrupts=json.loads(interrupts),
-        error=None if error is None else json.loads(error),
-        preview=preview,
-        ttl=None if ttl is None else json.loads(ttl),
-        expires_at=expires_at,
-        created_at=created_at,
-        updated_at=updated_at,
-        state_updated_at=state_updated_at,
-    )

@@ -19,7 +19,7 @@ import structlog
 from threadkeep import json
 from threadkeep.clock import Clock
 from threadkeep.errors import ThreadkeepError, UnavailableError
-from threadkeep.streams.event_store import EventStore, StoredEvent
+from threadkeep.streams.event_store import EventStore, LostRunError, StoredEvent
 from threadkeep.streams.live import END, Event, GapError, RunStream
 
 log = structlog.get_logger("threadkeep.streams")
@@ -51,8 +51,18 @@ class EventLog:
         """The stream of a run that is about to start; one that started before goes on after its last stored event."""
         if (stream := self._live.get(run_id)) is not None:
             return stream
-        last_id = await self.store.last_id(run_id) if resumable else 0
-        return self._live.get(run_id) or self._opened(run_id, resumable, last_id=last_id)
+        last_id = await self.store.last_id(run_id) if resumable or self.store.shared else 0
+        stream = self._live.get(run_id) or self._opened(run_id, resumable, last_id=last_id)
+        self.refresh(run_id)
+        return stream
+
+    async def produce(self, run_id: str, *, resumable: bool) -> RunStream:
+        """The same for who runs it: from here on its events come from this process."""
+        stream = await self.open(run_id, resumable=resumable)
+        stream.produced = True
+        if stream.fetcher is not None:
+            await asyncio.wait([stream.fetcher])
+        return stream
 
     def _opened(self, run_id: str, resumable: bool, *, last_id: int) -> RunStream:
         stream = RunStream(run_id, resumable=resumable, buffer_bytes=self._buffer_bytes, last_id=last_id)
@@ -69,13 +79,14 @@ class EventLog:
 
         With a `checkpoint_id`, `data` is what that checkpoint's values are, and only the id stays when the run ends.
         """
-        if not stream.wanted:
+        if not (stream.wanted or self.store.shared):
             return
         stream.assigned += 1
         event = Event(stream.assigned, name, json.dumps_to_keep(data), attempt, self._now())
         if not stream.resumable:
             stream.publish([event])
-            return
+            if not self.store.shared:
+                return
         stream.unsaved.append(StoredEvent(event, checkpoint_id))
         if stream.saver is None:
             stream.saver = asyncio.create_task(self._save(stream))
@@ -91,10 +102,55 @@ class EventLog:
                     log.error("events_not_stored", run_id=stream.run_id, error=str(error))
                     await asyncio.sleep(_RETRY_SECONDS)
                     continue
+                except LostRunError:
+                    stream.unsaved.clear()  # nobody is to see them; the next heartbeat finds out and stops the run
+                    return
                 del stream.unsaved[: len(batch)]
-                stream.publish([stored.event for stored in batch])
+                if stream.resumable:
+                    stream.publish([stored.event for stored in batch])
         finally:
             stream.saver = None
+
+    def refresh(self, run_id: str) -> None:
+        """Another process may have stored events of this run: show them to who follows it here."""
+        stream = self._live.get(run_id)
+        if stream is None or stream.produced or not self.store.shared:
+            return
+        stream.stale = True
+        if stream.fetcher is None:
+            stream.fetcher = asyncio.create_task(self._fetch(stream))
+
+    def refresh_all(self) -> None:
+        for run_id in list(self._live):
+            self.refresh(run_id)
+
+    async def _fetch(self, stream: RunStream) -> None:
+        try:
+            while stream.stale:
+                stream.stale = False
+                await self._catch_up(stream)
+        except (UnavailableError, GapError) as error:
+            # Who follows is let go, and finds out on coming back.
+            log.warning("stream_not_followed", run_id=stream.run_id, error=str(error))
+            self.close(stream, None)
+        finally:
+            stream.fetcher = None
+
+    async def _catch_up(self, stream: RunStream) -> None:
+        """Show all that is stored past what the stream has; of a run that has ended, its end in any case."""
+        over = await self.store.has_ended(stream.run_id)
+        while events := await self._stored(stream.run_id, stream.last_id, "all"):
+            stream.elsewhere = events[-1].name == END
+            stream.publish(events)
+        if over and not stream.ended:
+            stream.elsewhere = True
+            stream.publish([Event(stream.last_id + 1, END, json.dumps({"run_id": stream.run_id}), 1, self._now())])
+        if stream.ended:
+            self._live.pop(stream.run_id, None)
+
+    async def of(self, run_id: str, *, resumable: bool) -> RunStream | None:
+        """The stream of an active run, if it can be told how that goes: from here, or what another process stores."""
+        return await self.open(run_id, resumable=resumable) if self.store.shared else self._live.get(run_id)
 
     async def room(self, stream: RunStream) -> None:
         """Return at once, unless so much waits for the disk that the run had better wait too."""
@@ -155,15 +211,21 @@ class EventLog:
         try:
             return stream.after(after)
         except GapError:
-            events = await self._stored(stream.run_id, after, values) if stream.resumable else []
+            kept = stream.resumable or self.store.shared
+            events = await self._stored(stream.run_id, after, values) if kept else []
             if not events or events[0].event_id != after + 1:
                 raise
             return events
 
     async def replay(
-        self, run_id: str, status: str, after: int, *, attempt: int, values: Values = "all"
+        self, run_id: str, status: str, after: int, *, attempt: int, resumable: bool, values: Values = "all"
     ) -> AsyncGenerator[list[Event], None]:
-        """What is stored of a run that has ended, past an id, and in any case its end; `GapError` as `subscribe`."""
+        """What is kept of a run that has ended, past an id, and in any case its end; `GapError` as `subscribe`.
+
+        Of a run that is not `resumable` only the end is: anything else was its first readers' alone.
+        """
+        if not resumable:
+            after = max(after, await self.store.last_id(run_id) - 1)
         await self.store.require_kept(run_id, after)
         ended = False
         while events := await self._stored(run_id, after, values):

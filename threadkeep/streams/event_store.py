@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from threadkeep.storage.connection import Connection
+from threadkeep.errors import ConflictError
+from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.streams.live import Event, GapError
 
@@ -23,13 +24,32 @@ class StoredEvent:
     checkpoint_id: str | None
 
 
+class LostRunError(ConflictError):
+    """Another process runs this by now."""
+
+
 class EventStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @property
+    def shared(self) -> bool:
+        """Whether other processes read what this one stores."""
+        return self._database.dialect.leases
+
     async def insert(self, run_id: str, events: list[StoredEvent]) -> None:
-        """Store events, durably."""
-        await self._database.write(lambda connection: insert_events(connection, run_id, events))
+        """Store events, durably; `LostRunError` when the attempt that they are of no longer has its run."""
+
+        def work(connection: Connection) -> None:
+            if connection.dialect.leases:
+                query = "SELECT attempt FROM runs WHERE run_id = ? AND status = 'running' FOR SHARE"
+                held = connection.execute(query, (run_id,)).fetchone()
+                if held is None or held[0] != events[-1].event.attempt:
+                    raise LostRunError
+                connection.tell(f"events {run_id}")
+            insert_events(connection, run_id, events)
+
+        await self._database.write(work)
 
     async def page(self, run_id: str, after: int) -> list[StoredEvent]:
         """Some of a run's stored events past an id, in order; none when there are no more."""
@@ -48,6 +68,11 @@ class EventStore:
         row = await self._database.read_one("SELECT event_floor FROM runs WHERE run_id = ?", (run_id,))
         return int(row[0]) if row else 0
 
+    async def has_ended(self, run_id: str) -> bool:
+        """Whether nothing more will come of the run: it has ended, or is gone."""
+        row = await self._database.read_one("SELECT status FROM runs WHERE run_id = ?", (run_id,))
+        return row is None or row[0] not in ("pending", "running")
+
     async def require_kept(self, run_id: str, after: int) -> None:
         """`GapError` when some event past `after` is no longer kept."""
         floor = await self.floor(run_id)
@@ -57,8 +82,9 @@ class EventStore:
                 "Last-Event-ID for what is still to come."
             )
 
-    async def forget_old(self, *, ended_before: str, thread_bytes: int) -> int:
-        """Drop the events of runs that ended before that time, and the oldest runs' of a thread that holds too much.
+    async def forget_old(self, *, ended_before: str, thread_bytes: int, transient_before: str = "") -> int:
+        """Drop the events of runs that ended before that time, and the oldest runs' of a thread that holds too much;
+        those that are there for readers at other processes only, when their run ended before `transient_before`.
 
         Gives the number of runs whose events went.
         """
@@ -74,7 +100,7 @@ class EventStore:
                    WHERE newer_bytes > ?""",
                 (thread_bytes,),
             ).fetchall()
-            runs = {str(row[0]) for row in [*old, *crowded]}
+            runs = {str(row[0]) for row in [*old, *crowded, *_transient(connection, transient_before)]}
             for run_id in runs:
                 connection.execute(
                     """UPDATE runs SET event_bytes = 0, event_floor = ifnull(
@@ -106,11 +132,11 @@ def insert_events(connection: Connection, run_id: str, events: list[StoredEvent]
     )
 
 
-def close_events(connection: Connection, run_id: str, final: Event) -> None:
+def close_events(connection: Connection, run_id: str, final: Event, *, transient: bool = False) -> None:
     """Store a run's terminal event, drop what its checkpoints hold as well, and note what is left, for retention.
 
     Only now, and only of the attempt that ended: the checkpointer was flushed before this, while a checkpoint that an
-    earlier attempt told of may have been lost in the crash that ended it.
+    earlier attempt told of may have been lost in the crash that ended it. `transient` ones are kept for a moment only.
     """
     insert_events(connection, run_id, [StoredEvent(final, None)])
     connection.execute(
@@ -123,3 +149,12 @@ def close_events(connection: Connection, run_id: str, final: Event) -> None:
            WHERE run_id = ?""",
         (run_id,),
     )
+    if transient:
+        connection.execute("UPDATE runs SET transient = 1 WHERE run_id = ?", (run_id,))
+
+
+def _transient(connection: Connection, ended_before: str) -> list[Row]:
+    if not connection.dialect.leases:
+        return []
+    query = "SELECT run_id FROM runs WHERE event_bytes > 0 AND transient = 1 AND ended_at < ?"
+    return connection.execute(query, (ended_before,)).fetchall()

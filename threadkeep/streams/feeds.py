@@ -49,6 +49,9 @@ class ThreadFeeds:
             if not followers:
                 del self._followers[thread_id]
 
+    def followed(self, thread_id: str) -> bool:
+        return thread_id in self._followers
+
     def run_coming(self, thread_id: str, stream: RunStream) -> None:
         for news in self._followers.get(thread_id, ()):
             # From here on the stream keeps its events for this follower, who may not look before the run has begun.

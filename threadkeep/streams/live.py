@@ -48,9 +48,17 @@ class RunStream:
         self.outcome: dict[str, Any] = {}
         """Its status, usage and what else its record says of its end; set with the result."""
         self.readers = 0
+        self.elsewhere = False
+        """Another process has ended it: what it came to is read from its row."""
+        self.produced = False
+        """This process runs it; otherwise its events come from what another one stores."""
+        self.stale = False
+        """Another process has stored something since this was last looked at."""
         self.unsaved: list[Any] = []
         """Events of a resumable run that wait for the disk."""
         self.saver: asyncio.Task[None] | None = None
+        self.fetcher: asyncio.Task[None] | None = None
+        """Shows what another process stores."""
         self._buffer: deque[Event] = deque()
         self._bytes_left = buffer_bytes
         self._floor = last_id

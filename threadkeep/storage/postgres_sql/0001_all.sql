@@ -31,9 +31,7 @@ CREATE TABLE thread_metadata (
     path      TEXT COLLATE "C" NOT NULL,
     value     TEXT COLLATE "C" NOT NULL,
     thread_id TEXT COLLATE "C" NOT NULL REFERENCES threads ON DELETE CASCADE,
-    -- A leaf may be longer than an index row; its hash is not.
-    leaf      TEXT COLLATE "C" GENERATED ALWAYS AS (md5(path || chr(31) || value)) STORED,
-    PRIMARY KEY (leaf, thread_id)
+    PRIMARY KEY (path, value, thread_id)
 );
 CREATE INDEX thread_metadata_by_thread ON thread_metadata (thread_id);
 
