@@ -10,18 +10,22 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from threadkeep import doctor, upkeep
 from threadkeep.clock import SystemClock, timestamp
-from threadkeep.errors import ThreadkeepError
+from threadkeep.errors import StartupError, ThreadkeepError
 from threadkeep.key_commands import add_keys_parser, keys
 from threadkeep.progress import Progress
+from threadkeep.settings import read_settings
 from threadkeep.storage.folder import hold_folder
 
 NAMES = ("doctor", "check", "backup", "restore", "prune", "import", "reindex", "keys")
 
+_OF_FOLDERS = ("check", "backup", "restore", "import")
+_INSTEAD = "a database is looked after by its own tools (pg_dump, pg_restore); unset it to work on the folder."
 _EXIT_CODES = "Exit code: 0 done and well, 1 a problem was found, 2 it could not be done."
 
 Tell = Callable[[int, int], None]
@@ -46,6 +50,9 @@ def run_command(arguments: Sequence[str], *, import_stock: ImportStock, reindex:
 
 def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: Reindex) -> int:
     folder: Path = parsed.data
+    uri = read_settings().database_uri
+    if uri and parsed.command in _OF_FOLDERS:
+        raise StartupError(f"`{parsed.command}` is for a data folder, and DATABASE_URI is set: {_INSTEAD}")
     match parsed.command:
         case "check":
             return 0 if upkeep.check(folder, _say) else 1
@@ -54,8 +61,8 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
         case "restore":
             upkeep.restore(parsed.source, folder, _say)
         case "prune":
-            now = timestamp(SystemClock().now())
-            upkeep.prune(folder, older_than_days=parsed.older_than_days, now=now, say=_say)
+            before = timestamp(SystemClock().now() - timedelta(days=parsed.older_than_days))
+            upkeep.prune(folder, uri, before=before, say=_say)
         case "import":
             with Progress("Importing threads") as progress:
                 imported = asyncio.run(import_stock(folder, parsed.file, tell=progress.at))
@@ -66,13 +73,14 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
             now = timestamp(SystemClock().now())
             upkeep.adopt_threads(folder, parsed.file, graph_id=parsed.graph, now=now, say=_say)
         case "reindex":
-            upkeep.database_files(folder)
+            if not uri:
+                upkeep.database_files(folder)
             with hold_folder(folder):
                 with Progress("Embedding store items") as progress:
                     embedded = asyncio.run(reindex(folder, progress.at))
                 _say(f"{embedded} store items were embedded anew.")
         case "keys":
-            keys(parsed, SystemClock(), _say)
+            keys(parsed, uri, SystemClock(), _say)
     return 0
 
 
@@ -104,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     prune = command(
         "prune",
         "delete threads nobody has touched for a while",
-        "The server must be stopped; their checkpoints go when it next starts. Busy and asking threads stay.",
+        "Stop the server of a data folder first. Checkpoints go when one next starts. Busy and asking threads stay.",
     )
     prune.add_argument("--older-than-days", type=_days, required=True, metavar="N")
     importing = command("import", "take over the threads of langgraph-checkpoint-sqlite's saver")

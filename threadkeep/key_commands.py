@@ -14,6 +14,7 @@ from threadkeep.callers import SCOPES
 from threadkeep.clock import Clock, timestamp
 from threadkeep.errors import UnavailableError
 from threadkeep.storage.api_keys import ApiKey, all_keys, make_key, revoke_key
+from threadkeep.storage.connection import Connection
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.migrations import migrate, migration_scripts
 from threadkeep.storage.sqlite import SqliteConnection
@@ -41,10 +42,10 @@ def add_keys_parser(parser: argparse.ArgumentParser, add_data_option: AddOption)
         add_data_option(verb)
 
 
-def keys(parsed: argparse.Namespace, clock: Clock, say: Say) -> None:
-    """Carry out one verb on the folder's keys."""
+def keys(parsed: argparse.Namespace, database_uri: str, clock: Clock, say: Say) -> None:
+    """Carry out one verb on the keys of the folder, or of the database where there is one."""
     moment = clock.now()
-    with _connection(parsed.data) as connection:
+    with _database(database_uri) if database_uri else _folder(parsed.data) as connection:
         match parsed.verb:
             case "new":
                 expires = None if parsed.days is None else timestamp(moment + timedelta(days=parsed.days))
@@ -73,7 +74,18 @@ def _line(key: ApiKey) -> str:
 
 
 @contextmanager
-def _connection(folder: Path) -> Iterator[SqliteConnection]:
+def _database(uri: str) -> Iterator[Connection]:
+    from threadkeep.storage.one_transaction import (  # noqa: PLC0415 - a data folder needs no driver
+        one_transaction,
+        postgres_commands,
+    )
+
+    with postgres_commands(uri) as raw, one_transaction(raw) as connection:
+        yield connection
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[Connection]:
     path = folder / "server.db"
     try:
         _bring_up_to_date(folder, path)

@@ -20,6 +20,7 @@ from threadkeep import json
 from threadkeep.errors import CorruptError, StartupError, ThreadkeepError
 from threadkeep.progress import Progress
 from threadkeep.storage.folder import hold_folder
+from threadkeep.storage.intents import decide_old_deletions
 from threadkeep.storage.migrations import migrate
 from threadkeep.storage.sqlite import SqliteConnection
 from threadkeep.storage.thread_rows import Thread, find_thread, insert_thread
@@ -31,6 +32,7 @@ _STOCK_FILE = "checkpoints-stock.db"
 _PAGES_AT_A_TIME = 500
 _STEPS_BETWEEN_TICKS = 100_000
 _BUSY_MILLISECONDS = 5_000
+_PRUNED_AT_A_TIME = 500
 
 
 def database_files(folder: Path) -> list[Path]:
@@ -98,20 +100,37 @@ def restore(source: Path, folder: Path, say: Say) -> None:
     say(f"Restored {folder} from {source}.")
 
 
-def prune(folder: Path, *, older_than_days: float, now: str, say: Say) -> int:
-    """Delete ended threads that nobody touched for so long; the server must be stopped. How many that were."""
+def prune(folder: Path, database_uri: str, *, before: str, say: Say) -> int:
+    """Delete ended threads that nobody touched since; how many that were. A data folder's server must be stopped."""
+    pruned = _prune_database(database_uri, before) if database_uri else _prune_folder(folder, before)
+    # The checkpoints are the checkpointer's: it deletes them when the server next starts, before it serves.
+    say(f"{pruned} threads will be deleted, with their runs and checkpoints, when the server next starts.")
+    return pruned
+
+
+def _prune_folder(folder: Path, before: str) -> int:
+    pruned, decided = 0, 1
     with hold_folder(folder), _opened(folder / _SERVER_FILE, write=True) as connection:
-        connection.execute("PRAGMA foreign_keys=ON")
-        with connection:
-            rows = connection.execute(
-                """SELECT thread_id FROM threads WHERE status NOT IN ('busy', 'interrupted')
-                   AND updated_at < strftime('%Y-%m-%dT%H:%M:%f', ?, ?) || '000+00:00'""",
-                (now, f"-{older_than_days * 86400:.0f} seconds"),
-            ).fetchall()
-            # The checkpoints are the checkpointer's: it deletes them when the server next starts, before it serves.
-            connection.executemany("INSERT INTO intents (kind, thread_id) VALUES ('delete_thread', ?)", rows)
-    say(f"{len(rows)} threads will be deleted, with their runs and checkpoints, when the server next starts.")
-    return len(rows)
+        while decided:
+            with connection:
+                decided = decide_old_deletions(connection, before=before, limit=_PRUNED_AT_A_TIME)
+            pruned += decided
+    return pruned
+
+
+def _prune_database(uri: str, before: str) -> int:
+    from threadkeep.storage.one_transaction import (  # noqa: PLC0415 - a data folder needs no driver
+        one_transaction,
+        postgres_commands,
+    )
+
+    pruned, decided = 0, 1
+    with postgres_commands(uri) as raw:
+        while decided:
+            with one_transaction(raw) as connection:
+                decided = decide_old_deletions(connection, before=before, limit=_PRUNED_AT_A_TIME)
+            pruned += decided
+    return pruned
 
 
 def adopt_threads(folder: Path, stock: Path | None, *, graph_id: str | None, now: str, say: Say) -> int:

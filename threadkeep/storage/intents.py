@@ -13,6 +13,10 @@ from threadkeep.storage.database import Database
 
 IntentKind = Literal["delete_thread", "delete_run"]
 
+_IDLE = "status NOT IN ('busy', 'interrupted')"
+_UNDECIDED = """NOT EXISTS (
+    SELECT 1 FROM intents WHERE kind = 'delete_thread' AND intents.thread_id = threads.thread_id)"""
+
 
 @dataclass(frozen=True, slots=True)
 class Intent:
@@ -73,3 +77,14 @@ def deletion_decided(connection: Connection, thread_id: str) -> bool:
 def strike_out(connection: Connection, intent_id: int) -> None:
     """It was not to be: what it would have undone is there to stay."""
     connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent_id,))
+
+
+def decide_old_deletions(connection: Connection, *, before: str, limit: int) -> int:
+    """Decide on up to `limit` threads that nobody touched since; how many. Busy and asking ones stay."""
+    chosen = f"SELECT thread_id FROM threads WHERE {_IDLE} AND updated_at < ? AND {_UNDECIDED}"
+    found = connection.execute(f"{chosen} ORDER BY thread_id LIMIT ?", (before, limit)).fetchall()
+    connection.lock(*(f"thread:{thread_id}" for (thread_id,) in found))
+    # A run may have come on one of them just before it was locked.
+    still = [row for row in found if connection.execute(f"{chosen} AND thread_id = ?", (before, *row)).fetchall()]
+    connection.executemany("INSERT INTO intents (kind, thread_id) VALUES ('delete_thread', ?)", still)
+    return len(still)
