@@ -252,6 +252,18 @@ async def reindex_items(folder: Path, tell: commands.Tell) -> int:
     return await (reindex(folder, index, tell=tell) if shared is None else shared.reindex(index, tell=tell))
 
 
+async def move_state(uri: str, folder: Path, tell: commands.Tell) -> str:
+    """Take a data folder's checkpoints and store items to a database."""
+    from checkpoints.postgres import move_items, move_threads  # noqa: PLC0415 - a data folder needs no driver
+
+    moved = await move_threads(uri, folder / "checkpoints.db", tell)
+    items = await move_items(uri, folder / "items.db")
+    return (
+        f"checkpoints: {moved.checkpoints} of {moved.threads} threads moved, {moved.there_already} threads were there, "
+        f"all the same there; {items} store items, the same there"
+    )
+
+
 def project_graphs(config: Config) -> dict[str, Any]:
     enter_project(config.folder, config.dependencies, own_folder=HERE)
     return load_graphs(config)
@@ -268,7 +280,10 @@ def main() -> None:
     load_dotenv(Path(".env"))
     if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
         parts = Parts(load_graphs=project_graphs, check_model=model_findings)
-        sys.exit(commands.run_command(sys.argv[1:], import_stock=import_stock, reindex=reindex_items, parts=parts))
+        done = commands.run_command(
+            sys.argv[1:], import_stock=import_stock, reindex=reindex_items, move_state=move_state, parts=parts
+        )
+        sys.exit(done)
     parsed = parse_arguments(commands=commands.NAMES)
     try:
         settings = settings_from(parsed)

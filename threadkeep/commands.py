@@ -1,4 +1,4 @@
-"""`python server.py doctor|check|backup|restore|prune|import|reindex|keys`: what an operator does to a data folder.
+"""`python server.py doctor|check|backup|restore|prune|import|reindex|keys|move`: what an operator does to the data.
 
 Exit code 0 when it is done, 1 when a check found a problem, 2 when it could not be done (with the reason).
 """
@@ -22,7 +22,7 @@ from threadkeep.progress import Progress
 from threadkeep.settings import read_settings
 from threadkeep.storage.folder import hold_folder
 
-NAMES = ("doctor", "check", "backup", "restore", "prune", "import", "reindex", "keys")
+NAMES = ("doctor", "check", "backup", "restore", "prune", "import", "reindex", "keys", "move")
 
 _OF_FOLDERS = ("check", "backup", "restore", "import")
 _INSTEAD = "a database is looked after by its own tools (pg_dump, pg_restore); unset it to work on the folder."
@@ -37,11 +37,24 @@ Reindex = Callable[[Path, Tell], Coroutine[Any, Any, int]]
 """From a data folder to how many of its store items were embedded anew."""
 
 
-def run_command(arguments: Sequence[str], *, import_stock: ImportStock, reindex: Reindex, parts: doctor.Parts) -> int:
+MoveState = Callable[[str, Path, Tell], Coroutine[Any, Any, str]]
+"""From a database and a data folder to words about the threads' states and store items that were moved."""
+
+
+def run_command(
+    arguments: Sequence[str],
+    *,
+    import_stock: ImportStock,
+    reindex: Reindex,
+    move_state: MoveState,
+    parts: doctor.Parts,
+) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         if parsed.command == "doctor":
             return 0 if doctor.examine(parsed, parts, _say) else 1
+        if parsed.command == "move":
+            return _move(parsed.data, move_state)
         return _carry_out(parsed, import_stock, reindex)
     except (ThreadkeepError, OSError) as error:
         sys.stderr.write(f"threadkeep: {error}\n")
@@ -84,6 +97,16 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
     return 0
 
 
+def _move(folder: Path, move_state: MoveState) -> int:
+    uri = read_settings().database_uri
+    if not uri:
+        raise StartupError("`move` needs DATABASE_URI: the database to move the data folder to.")
+    from threadkeep.moving import move  # noqa: PLC0415 - a data folder needs no driver
+
+    move(folder, uri, move_state, _say)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python server.py", description="Care of a data folder.", epilog=_EXIT_CODES)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -118,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     importing = command("import", "take over the threads of langgraph-checkpoint-sqlite's saver")
     importing.add_argument("file", type=Path, nargs="?", help="its file; by default the one in the data folder")
     importing.add_argument("--graph", help="the graph of threads whose checkpoints do not name one")
+    command(
+        "move",
+        "copy a data folder into an empty PostgreSQL database (DATABASE_URI), and compare all of it",
+        "Its server must be stopped; the folder stays as it is. When it was cut off, start it again.",
+    )
     command("reindex", "embed all store items as store.index of langgraph.json now says")
     add_keys_parser(command("keys", "who may use a server with API_KEYS=1"), _add_data_option)
     return parser
