@@ -18,7 +18,7 @@ import apsw
 import httpx
 
 from threadkeep.config import Config, load_config
-from threadkeep.errors import StartupError
+from threadkeep.errors import StartupError, ThreadkeepError
 from threadkeep.masking import mask_for
 from threadkeep.runs.prices import own_prices
 from threadkeep.settings import Settings, read_settings
@@ -84,10 +84,14 @@ def _looked_at(parsed: argparse.Namespace, parts: Parts) -> Iterator[Finding]:
     except StartupError as error:
         yield Finding("settings", "a server would not start", str(error))
         return
-    yield Finding("settings", f"listen on {settings.host}:{settings.port}, data in {settings.data_dir}")
+    where = "DATABASE_URI" if settings.database_uri else settings.data_dir
+    yield Finding("settings", f"listen on {settings.host}:{settings.port}, data in {where}")
     yield from _project(settings, parts, None if parsed.no_model else parsed.seconds)
-    yield from _folder(settings.data_dir)
-    yield from _databases(settings.data_dir)
+    if settings.database_uri:
+        yield from _postgres(settings)
+    else:
+        yield from _folder(settings.data_dir)
+        yield from _databases(settings.data_dir)
     yield _port(settings)
 
 
@@ -105,6 +109,34 @@ def _project(settings: Settings, parts: Parts, model_seconds: float | None) -> I
         return
     if model_seconds is not None:
         yield from parts.check_model(config, model_seconds)
+
+
+def _postgres(settings: Settings) -> Iterator[Finding]:
+    from threadkeep.storage.postgres_facts import (  # noqa: PLC0415 - a data folder needs no driver
+        CONNECTIONS_BESIDE_THE_POOL,
+        facts,
+    )
+
+    try:
+        found = facts(settings.database_uri)
+    except ThreadkeepError as error:
+        yield Finding("database", f"does not answer: {error}", "Start it, or correct DATABASE_URI.")
+        return
+    if found.read_only:
+        yield Finding("database", f"{found.name} can only be read", "Let DATABASE_URI lead to the primary.")
+    elif found.schema > found.newest_schema:
+        words = f"{found.name} has schema {found.schema}, newer than {found.newest_schema}"
+        yield Finding("database", words, "Start the newer Threadkeep again.")
+    elif found.schema < found.newest_schema:
+        words = f"{found.name} answers; schema {found.schema} becomes {found.newest_schema} at the next start"
+        yield Finding("database", words)
+    else:
+        yield Finding("database", f"{found.name} answers; schema {found.schema}")
+    each = settings.database_pool_size + CONNECTIONS_BESIDE_THE_POOL
+    words = f"{found.connections} for all; one server takes up to {each}, so {found.connections // each} servers fit"
+    few = found.connections < 2 * each
+    remedy = "Raise max_connections, lower DATABASE_POOL_SIZE, or run one server only."
+    yield Finding("connections", words, remedy if few else None)
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

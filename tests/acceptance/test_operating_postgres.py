@@ -64,3 +64,29 @@ def test_a_database_that_is_not_there_is_named_without_its_password() -> None:
     assert refused.returncode == 2
     assert "postgresql://ada@127.0.0.1:1/none cannot be used" in refused.stderr
     assert "secret" not in refused.stderr
+
+
+def doctor(uri: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    words = ("doctor", "--no-model", "--port", "0", "--data", str(tmp_path / "none"))
+    return run_to_end(*words, environment={"DATABASE_URI": uri, **environment})
+
+
+def test_the_doctor_looks_at_the_database_and_changes_nothing(tmp_path: Path, postgres_uri: str) -> None:
+    found = doctor(postgres_uri, tmp_path, DATABASE_POOL_SIZE="1")
+    assert found.returncode == 0, found.stdout
+    assert "answers; schema 0 becomes" in found.stdout
+    assert "data folder" not in found.stdout
+    with psycopg.connect(postgres_uri) as connection:
+        assert connection.execute("SELECT to_regnamespace('threadkeep')").fetchone() == (None,)
+    few = doctor(postgres_uri, tmp_path, DATABASE_POOL_SIZE="5000")
+    assert few.returncode == 1
+    assert "Raise max_connections" in few.stdout
+    command(postgres_uri, "keys", "list")  # makes the tables
+    assert "becomes" not in doctor(postgres_uri, tmp_path).stdout
+
+
+def test_the_doctor_says_that_a_database_does_not_answer(tmp_path: Path) -> None:
+    found = doctor("postgresql://ada:secret@127.0.0.1:1/none", tmp_path)
+    assert found.returncode == 1
+    assert "does not answer" in found.stdout
+    assert "secret" not in found.stdout
