@@ -47,9 +47,7 @@ async def started_again(database: Database) -> Run:
 async def end(database: Database, log: EventLog, stream: RunStream, run: Run, *, now: str = NOW) -> None:
     await log.flush(stream)
     final = log.ending(stream, {"status": "success"}, attempt=run.attempt)
-    await queue_on(database).finish(
-        run, Ending("success", "idle"), now=now, final=final if stream.resumable or log.store.shared else None
-    )
+    await queue_on(database).finish(run, Ending("success", "idle"), now=now, final=final if log.kept(stream) else None)
     log.close(stream, final)
 
 
@@ -134,9 +132,7 @@ async def test_what_nobody_can_read_is_not_kept(database: Database) -> None:
     log, run = log_on(database), await running(database, resumable=False)
     stream = await log.produce(run.run_id, resumable=False)
     log.append(stream, "values", 1, attempt=1)
-    somebody_elsewhere = log.store.shared
-    assert stream.last_id == (1 if somebody_elsewhere else 0)
-    await log.flush(stream)
+    assert stream.last_id == 0
 
 
 async def test_a_values_frame_is_stored_as_its_checkpoint_and_rebuilt_when_it_is_read(database: Database) -> None:
@@ -223,3 +219,17 @@ def test_every_form_of_last_event_id_is_understood(header: str | None, after: in
 def test_an_id_of_another_kind_is_refused(header: str) -> None:
     with pytest.raises(LastEventIdError):
         parse_last_event_id(header)
+
+
+async def test_what_a_reader_elsewhere_asks_for_is_stored_from_what_is_still_buffered(database: Database) -> None:
+    log, run = log_on(database), await running(database, resumable=False)
+    stream = await log.produce(run.run_id, resumable=False)
+    batches = log.subscribe(stream, 0)
+    for number in range(3):
+        log.append(stream, "values", number, attempt=1)
+    log.share(run.run_id)
+    log.append(stream, "values", 3, attempt=1)
+    await log.flush(stream)
+    assert [stored.event.event_id for stored in await log.store.page(run.run_id, 0)] == [1, 2, 3, 4]
+    await end(database, log, stream, run)
+    assert [number for number, _, _ in await read_all(batches)] == [1, 2, 3, 4, 5]

@@ -49,6 +49,8 @@ class Cluster:
                     self._start(self._show(run_id, thread_id))
             case ["events", run_id]:
                 self._log.refresh(run_id)
+            case ["follow", run_id]:
+                self._log.share(run_id)
             case ["end", run_id, _]:
                 self._worker.wake()
                 self._log.refresh(run_id)

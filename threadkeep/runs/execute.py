@@ -110,7 +110,8 @@ class Executor:
         Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
         hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
         """
-        stream = await self._log.produce(run.run_id, resumable=run.kwargs.stream_resumable)
+        elsewhere = self._queue.worker_id is not None and run.kwargs.home != self._queue.worker_id
+        stream = await self._log.produce(run.run_id, resumable=run.kwargs.stream_resumable, awaited_elsewhere=elsewhere)
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
         attempt = Attempt(run, stream, self._clock.monotonic(), measuring, recording)
         request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}
@@ -318,8 +319,7 @@ class Executor:
         return settled
 
     async def _finish(self, attempt: Attempt, ending: Ending) -> Ending | None:
-        kept = attempt.stream.resumable or self._log.store.shared
-        final = self._final(attempt, ending) if kept else None
+        final = self._final(attempt, ending) if self._log.kept(attempt.stream) else None
         return await self._queue.finish(attempt.run, ending, now=self._now(), final=final)
 
     def _final(self, attempt: Attempt, ending: Ending) -> Event:

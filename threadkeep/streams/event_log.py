@@ -53,13 +53,19 @@ class EventLog:
             return stream
         last_id = await self.store.last_id(run_id) if resumable or self.store.shared else 0
         stream = self._live.get(run_id) or self._opened(run_id, resumable, last_id=last_id)
+        if self.store.shared and not resumable:
+            await self.store.ask_for(run_id)
         self.refresh(run_id)
         return stream
 
-    async def produce(self, run_id: str, *, resumable: bool) -> RunStream:
-        """The same for who runs it: from here on its events come from this process."""
-        stream = await self.open(run_id, resumable=resumable)
+    async def produce(self, run_id: str, *, resumable: bool, awaited_elsewhere: bool = False) -> RunStream:
+        """The same for who runs it: from here on its events come from this process.
+
+        With `awaited_elsewhere`, readers at another process wait for them.
+        """
+        stream = self._live.get(run_id) or await self.open(run_id, resumable=resumable)
         stream.produced = True
+        stream.followed = stream.followed or awaited_elsewhere
         if stream.fetcher is not None:
             await asyncio.wait([stream.fetcher])
         return stream
@@ -79,13 +85,13 @@ class EventLog:
 
         With a `checkpoint_id`, `data` is what that checkpoint's values are, and only the id stays when the run ends.
         """
-        if not (stream.wanted or self.store.shared):
+        if not (stream.wanted or stream.followed):
             return
         stream.assigned += 1
         event = Event(stream.assigned, name, json.dumps_to_keep(data), attempt, self._now())
         if not stream.resumable:
             stream.publish([event])
-            if not self.store.shared:
+            if not stream.followed:
                 return
         stream.unsaved.append(StoredEvent(event, checkpoint_id))
         if stream.saver is None:
@@ -110,6 +116,20 @@ class EventLog:
                     stream.publish([stored.event for stored in batch])
         finally:
             stream.saver = None
+
+    def share(self, run_id: str) -> None:
+        """Somebody elsewhere follows this run: what is still buffered, and what is to come, is stored for them."""
+        stream = self._live.get(run_id)
+        if stream is None or stream.resumable or stream.followed:
+            return
+        stream.followed = True
+        stream.unsaved.extend(StoredEvent(event, None) for event in stream.buffered())
+        if stream.produced and stream.unsaved and stream.saver is None:
+            stream.saver = asyncio.create_task(self._save(stream))
+
+    def kept(self, stream: RunStream) -> bool:
+        """Whether its end has to be stored for somebody to find."""
+        return stream.resumable or stream.followed
 
     def refresh(self, run_id: str) -> None:
         """Another process may have stored events of this run: show them to who follows it here."""
@@ -140,6 +160,8 @@ class EventLog:
         """Show all that is stored past what the stream has; of a run that has ended, its end in any case."""
         over = await self.store.has_ended(stream.run_id)
         while events := await self._stored(stream.run_id, stream.last_id, "all"):
+            if events[0].event_id != stream.last_id + 1:
+                raise GapError
             stream.elsewhere = events[-1].name == END
             stream.publish(events)
         if over and not stream.ended:

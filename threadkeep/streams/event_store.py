@@ -51,6 +51,10 @@ class EventStore:
 
         await self._database.write(work)
 
+    async def ask_for(self, run_id: str) -> None:
+        """Let who runs it know that its events are wanted by other processes."""
+        await self._database.write(lambda connection: connection.tell(f"follow {run_id}"))
+
     async def page(self, run_id: str, after: int) -> list[StoredEvent]:
         """Some of a run's stored events past an id, in order; none when there are no more."""
         rows = await self._database.read(
@@ -149,7 +153,7 @@ def close_events(connection: Connection, run_id: str, final: Event, *, transient
            WHERE run_id = ?""",
         (run_id,),
     )
-    if transient:
+    if transient and connection.dialect.leases:
         connection.execute("UPDATE runs SET transient = 1 WHERE run_id = ?", (run_id,))
 
 

@@ -52,6 +52,8 @@ class RunStream:
         """Another process has ended it: what it came to is read from its row."""
         self.produced = False
         """This process runs it; otherwise its events come from what another one stores."""
+        self.followed = False
+        """Readers at other processes may follow it: what it shows is stored for them, also if it is not resumable."""
         self.stale = False
         """Another process has stored something since this was last looked at."""
         self.unsaved: list[Any] = []
@@ -99,6 +101,9 @@ class RunStream:
         # Ids are dense, so the place of an event in the buffer follows from its id.
         start = event_id - self._floor
         return [self._buffer[index] for index in range(start, len(self._buffer))]
+
+    def buffered(self) -> list[Event]:
+        return list(self._buffer)
 
     async def changed(self, event_id: int) -> None:
         """Return once there is something past this id, or nothing will ever be."""
