@@ -92,17 +92,20 @@ class Worker:
         self.wake()
         while True:
             try:
-                async with asyncio.timeout(await self._seconds_to_wait()):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
-            self._wanted.clear()
-            try:
+                await self._until_wanted()
                 await self._fill()
             except ThreadkeepError as error:
                 log.error("claim_failed", error=str(error))
                 await asyncio.sleep(1)
                 self.wake()
+
+    async def _until_wanted(self) -> None:
+        try:
+            async with asyncio.timeout(await self._seconds_to_wait()):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+        self._wanted.clear()
 
     async def _fill(self) -> None:
         # With a limit on each graph, one at a time, so that a limit is known before the next run is chosen.

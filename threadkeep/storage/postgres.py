@@ -98,7 +98,12 @@ class PostgresDatabase:
     async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
         """Always durable: PostgreSQL groups the commits of all its clients by itself."""
         # A caller that is cancelled must not take its work back: the commit may already have happened.
-        return await asyncio.shield(self._on_a_thread(self._transaction, work))
+        writing = self._on_a_thread(self._transaction, work)
+        try:
+            return await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            writing.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it any more
+            raise
 
     async def sync(self) -> None:
         return
