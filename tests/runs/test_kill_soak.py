@@ -9,11 +9,13 @@ import os
 import random
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.postgres import database_for
 from tests.processes import TRIAL_PROJECT, ServerProcess
 from tests.runs.scenarios import AnswersTwoQuestions, Client, CountsToThree
 
@@ -56,11 +58,24 @@ class Worker(threading.Thread):
                 self.over.wait(0.05)  # the server is away; it comes back at another address
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
+    # With a data folder nobody else can be running what a dead server left; with a database that is over with its lease.
+    with database_for(request.param) as environment:
+        process = ServerProcess(tmp_path / "data", TRIAL_PROJECT, {**environment, "LEASE_SECONDS": "1"})
+        try:
+            yield process.start()
+        finally:
+            if process.process is not None:
+                process.kill()
+
+
 @pytest.mark.fault(3)
 @pytest.mark.timeout(3600)
-def test_nothing_accepted_is_lost_or_done_twice_however_often_the_server_is_killed(tmp_path: Path) -> None:
+def test_nothing_accepted_is_lost_or_done_twice_however_often_the_server_is_killed(
+    server: ServerProcess, tmp_path: Path
+) -> None:
     chance = random.Random(SEED)
-    server = ServerProcess(tmp_path / "data", TRIAL_PROJECT).start()
     address, over = [server.url], threading.Event()
     workers = [Worker(number, tmp_path, address, over) for number in range(CLIENTS)]
     started = time.monotonic()
@@ -86,5 +101,3 @@ def test_nothing_accepted_is_lost_or_done_twice_however_often_the_server_is_kill
         print(f"{KILLS} kills, {len(finished)} scenarios checked in {seconds:.0f} s, seed {SEED}")  # noqa: T201
     finally:
         over.set()
-        if server.process is not None:
-            server.kill()
