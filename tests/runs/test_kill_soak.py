@@ -60,7 +60,7 @@ class Worker(threading.Thread):
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ServerProcess]:
-    # With a data folder nobody else can be running what a dead server left; with a database that is over with its lease.
+    # What a dead server ran in a data folder is nobody else's; in a database, once its lease is over.
     with database_for(request.param) as environment:
         process = ServerProcess(tmp_path / "data", TRIAL_PROJECT, {**environment, "LEASE_SECONDS": "1"})
         try:
