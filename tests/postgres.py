@@ -55,4 +55,5 @@ def database_for(kind: str) -> Iterator[dict[str, str]]:
         yield {}
     else:
         with fresh_database() as uri:
-            yield {"DATABASE_URI": uri}
+            # A few connections are enough for a test, and several servers are open at once.
+            yield {"DATABASE_URI": uri, "DATABASE_POOL_SIZE": "4"}
