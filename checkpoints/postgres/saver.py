@@ -62,7 +62,7 @@ _PAGE = 20
 _BIG_READ = 256 * 1024
 
 
-ATTEMPT = "__attempt"
+ATTEMPT = "__threadkeep_attempt"
 """In a config's `configurable`, beside `run_id`: which attempt at the run puts. It is not part of the metadata."""
 
 

@@ -142,7 +142,7 @@ def test_every_state_and_history_is_what_the_reference_answers(turns: list[Turn]
         asyncio.run(live(turns, lambda: opened(path, hot_bytes=hot_bytes), leftovers))
 
 
-@settings(**LIVES)
+@settings(**{**LIVES, "max_examples": EXAMPLES // 4})
 @given(turns=st.lists(TURNS, min_size=1, max_size=10))
 def test_on_postgres_too(postgres_uri: str, turns: list[Turn]) -> None:
     tables = ("checkpoints", "checkpoint_blobs", "checkpoint_writes")

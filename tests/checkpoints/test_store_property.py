@@ -179,7 +179,7 @@ def test_our_store_answers_what_the_in_memory_store_does(steps: list[Any]) -> No
 
 
 @given(steps=STEP_LISTS)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_our_store_on_postgres_does_too(postgres_uri: str, steps: list[Any]) -> None:
     with suppress(psycopg.errors.UndefinedTable), psycopg.connect(postgres_uri) as connection:
         connection.execute("TRUNCATE store_item CASCADE")

@@ -270,7 +270,7 @@ class Executor:
 
     def _fence(self, run: Run) -> dict[str, Any]:
         """What the checkpointer of several processes tells an attempt by that has lost its run unawares."""
-        return {} if self._queue.worker_id is None else {"__attempt": run.attempt}
+        return {} if self._queue.worker_id is None else {"__threadkeep_attempt": run.attempt}
 
     async def _ending_of(self, attempt: Attempt) -> Ending:
         """A graph that ran to its end, or to a stop where somebody has to say something."""

@@ -15,6 +15,8 @@ from langgraph.types import Interrupt
 from threadkeep import json
 from threadkeep.streams.lifecycle import Lifecycle
 
+_PRIVATE = ("__pregel", "__threadkeep")
+
 STREAM_MODES = (
     "values",
     "updates",
@@ -163,9 +165,9 @@ def _mapping(data: Any) -> dict[str, Any]:
 
 
 def _public(data: Any) -> Any:
-    """Checkpoint payloads without LangGraph's private configuration, which holds live objects."""
+    """Checkpoint payloads without the private configuration: LangGraph's, which holds live objects, and ours."""
     if isinstance(data, Mapping):
-        return {key: _public(item) for key, item in data.items() if not str(key).startswith("__pregel")}
+        return {key: _public(item) for key, item in data.items() if not str(key).startswith(_PRIVATE)}
     if isinstance(data, Interrupt):
         return interrupt_record(data)
     if isinstance(data, list | tuple):
