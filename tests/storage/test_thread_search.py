@@ -18,7 +18,12 @@ MANY = [
         f"2026-01-01T00:00:00.{number:06d}+00:00",
         owner=f"owner {number % 3}",
         status="interrupted" if number % 5 == 0 else "idle",
-        metadata={"graph_id": "all", "tags": ["even" if number % 2 == 0 else "odd"], "number": {"is": number}},
+        metadata={
+            "graph_id": "all",
+            "tags": ["even" if number % 2 == 0 else "odd"],
+            "number": {"is": number},
+            **({f"extra {place}": number for place in range(8)} if number < 100 else {}),
+        },
         updated_at=f"2026-01-01T00:00:01.{(number * 7919) % 1000:06d}+00:00",
     )
     for number in range(1_300)
@@ -51,6 +56,8 @@ def matching(query: ThreadQuery, caller: Caller) -> list[str]:
         ({"tags": ["odd"]}, None, Caller(filters={"graph_id": "all"})),
         ({"graph_id": "all"}, None, Caller(filters={"graph_id": "all"})),
         ({}, None, EVERYONE),
+        ({f"key {number}": number for number in range(60)}, None, EVERYONE),
+        ({"graph_id": "all", "number": {"is": 77}, **{f"extra {number}": 77 for number in range(8)}}, None, EVERYONE),
     ],
 )
 async def test_common_and_rare_metadata_find_the_same_threads_as_looking_at_each(

@@ -58,6 +58,13 @@ def has_leaf(*, common: bool) -> str:
     return "thread_id IN (SELECT thread_id FROM thread_metadata WHERE path = ? AND value = ?)"
 
 
+def has_leaves(number: int) -> str:
+    """The same for so many leaves at once, bound to each one's path and value, and to their number."""
+    some = ", ".join(["(?, ?)"] * number)
+    return f"""thread_id IN (SELECT thread_id FROM thread_metadata WHERE (path, value) IN (VALUES {some})
+                             GROUP BY thread_id HAVING count(*) = ?)"""
+
+
 def visible(owner: str | None, metadata: dict[str, Any], caller: Caller) -> bool:
     """Whether a row is there for this caller: its owner's, and with the metadata that the caller's rows must have."""
     return caller.owns(owner) and (not caller.filters or contains(metadata, dict(caller.filters)))

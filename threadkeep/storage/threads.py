@@ -13,7 +13,7 @@ from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 from threadkeep.storage.dialect import Dialect
 from threadkeep.storage.intents import Intent, add_intent, strike_out
-from threadkeep.storage.metadata import Leaf, has_leaf, wanted_leaves
+from threadkeep.storage.metadata import Leaf, has_leaf, has_leaves, wanted_leaves
 from threadkeep.storage.thread_rows import (
     COLUMNS,
     Thread,
@@ -28,6 +28,7 @@ from threadkeep.storage.thread_rows import (
     thread_key,
 )
 
+_MANY = 6  # leaves, from which on they are counted together: a join for each is slow to plan
 _COMMON = 500  # threads with one leaf of metadata, from which on it is no place to begin a search
 SORT_COLUMNS = ("thread_id", "status", "created_at", "updated_at", "state_updated_at")
 
@@ -95,7 +96,12 @@ class Threads:
 
     async def _where(self, query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
         conditions, arguments = _conditions(query, caller)
-        for leaf in _leaves(query, caller, self._database.dialect):
+        leaves = _leaves(query, caller, self._database.dialect)
+        if len(leaves) > _MANY:
+            conditions.append(has_leaves(len(leaves)))
+            arguments += [*(part for leaf in leaves for part in leaf), len(leaves)]
+            leaves = []
+        for leaf in leaves:
             conditions.append(has_leaf(common=await self._is_common(leaf)))
             arguments += leaf
         return (f"WHERE {' AND '.join(conditions)}" if conditions else "", arguments)
