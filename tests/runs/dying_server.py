@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Sentence:
         self.passed += 1
         if self.points_file is not None:
             # Whole or not at all: the test may kill this process while it writes.
-            unfinished = self.points_file.with_suffix(".part")
+            unfinished = self.points_file.with_suffix(f".{threading.get_ident()}")  # databases commit on threads too
             unfinished.write_text(str(self.passed))
             unfinished.replace(self.points_file)
         if self.passed == self.die_at:
