@@ -8,53 +8,16 @@ from __future__ import annotations
 import random
 import signal
 import threading
-import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.cluster.conftest import LEASE_SECONDS
 from tests.processes import ServerProcess
-from tests.runs.scenarios import AnswersTwoQuestions, Client, CountsToThree
-from tests.runs.test_kill_soak import SEED, SOAK
+from tests.runs.test_kill_soak import SEED, SOAK, Worker
 
 BLOWS = 40 if SOAK else 5
 CLIENTS = 9 if SOAK else 4
-
-
-class Worker(threading.Thread):
-    """Works through scenarios one after the other, each request at any of the servers; repeats what was cut off."""
-
-    def __init__(self, number: int, folder: Path, servers: list[ServerProcess], over: threading.Event) -> None:
-        super().__init__(name=f"client {number}")
-        self.number = number
-        self.folder = folder
-        self.servers = servers
-        self.over = over
-        self.chance = random.Random(SEED + number)
-        self.done: list[Client] = []
-        self.failure: BaseException | None = None
-
-    def run(self) -> None:
-        try:
-            while not self.over.is_set():
-                kind = (CountsToThree, AnswersTwoQuestions)[len(self.done) % 2]
-                client = kind(self.folder / f"journal-{self.number}-{len(self.done)}")
-                self.insist(client)
-                self.done.append(client)
-        except AssertionError as error:
-            self.failure = error
-
-    def insist(self, client: CountsToThree | AnswersTwoQuestions) -> None:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                client.work(self.chance.choice(self.servers).url)
-                return
-            except httpx.HTTPError:
-                assert time.monotonic() < deadline, "the work could not be finished"
-                self.over.wait(0.05)
 
 
 @pytest.mark.timeout(3600)
@@ -63,7 +26,11 @@ def test_nothing_accepted_is_lost_or_done_twice_however_often_a_server_is_killed
 ) -> None:
     chance = random.Random(SEED)
     over = threading.Event()
-    workers = [Worker(number, tmp_path, servers, over) for number in range(CLIENTS)]
+    anywhere = [random.Random(SEED + number) for number in range(CLIENTS)]
+    workers = [
+        Worker(number, tmp_path, lambda chance=chance: chance.choice(servers).url, over)  # type: ignore[misc]
+        for number, chance in enumerate(anywhere)
+    ]
     for worker in workers:
         worker.start()
     try:

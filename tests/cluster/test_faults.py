@@ -55,20 +55,23 @@ def closed(connection: psycopg.Connection[tuple[object, ...]], database: str) ->
         connection.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
 
 
-def journal_at(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
-
-
 def begun(journal: Path, lines: int) -> bool:
     return journal.exists() and len(journal.read_text().split()) >= lines
+
+
+def under_way(server: ServerProcess, tmp_path: Path) -> tuple[Path, str, str]:
+    """A run that has taken its first steps: (its journal, thread id, run id)."""
+    journal = tmp_path / "journal"
+    given = {"steps": STEPS, "seconds": 0.05, "journal": str(journal)}
+    thread_id, run_id = start(server, "slow", given, stream_mode=["updates"])
+    until(lambda: begun(journal, 3), "the run has begun")
+    return journal, thread_id, run_id
 
 
 def test_a_run_goes_on_through_connections_that_are_cut(
     server: ServerProcess, postgres_uri: str, tmp_path: Path
 ) -> None:
-    journal = journal_at(tmp_path)
-    given = {"steps": STEPS, "seconds": 0.05, "journal": str(journal)}
-    thread_id, run_id = start(server, "slow", given, stream_mode=["updates"])
+    journal, thread_id, run_id = under_way(server, tmp_path)
     database = urlsplit(postgres_uri).path[1:]
     with psycopg.connect(server_uri(), autocommit=True) as connection:
         for lines in (5, 15, 25):
@@ -82,10 +85,7 @@ def test_a_run_goes_on_through_connections_that_are_cut(
 def test_while_the_database_is_away_requests_are_told_to_wait_and_afterwards_all_is_done(
     server: ServerProcess, postgres_uri: str, tmp_path: Path
 ) -> None:
-    journal = journal_at(tmp_path)
-    given = {"steps": STEPS, "seconds": 0.05, "journal": str(journal)}
-    thread_id, run_id = start(server, "slow", given, stream_mode=["updates"])
-    until(lambda: begun(journal, 3), "the run has begun")
+    _, thread_id, run_id = under_way(server, tmp_path)
     with psycopg.connect(server_uri(), autocommit=True) as connection:
         with closed(connection, urlsplit(postgres_uri).path[1:]), server.client() as http:
             refused = http.post("/threads", json={})
@@ -103,10 +103,7 @@ def test_while_the_database_is_away_requests_are_told_to_wait_and_afterwards_all
 def test_a_slow_database_makes_requests_wait_and_takes_no_run_away(
     server: ServerProcess, postgres_uri: str, tmp_path: Path
 ) -> None:
-    journal = journal_at(tmp_path)
-    given = {"steps": STEPS, "seconds": 0.05, "journal": str(journal)}
-    thread_id, run_id = start(server, "slow", given, stream_mode=["updates"])
-    until(lambda: begun(journal, 3), "the run has begun")
+    journal, thread_id, run_id = under_way(server, tmp_path)
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(httpx.post(f"{server.url}/threads", json={}, timeout=60)))
     with psycopg.connect(postgres_uri) as connection:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
+from threadkeep.storage.thread_rows import thread_key
 
 IntentKind = Literal["delete_thread", "delete_run"]
 
@@ -43,7 +44,7 @@ class Intents:
         """Its id, by which it may be struck out again."""
 
         def work(connection: Connection) -> int:
-            connection.lock(f"thread:{intent.thread_id}")
+            connection.lock(thread_key(intent.thread_id))
             return add_intent(connection, intent)
 
         return await self._database.write(work)
@@ -52,7 +53,7 @@ class Intents:
         """Strike it out; of a deleted thread, this is also where its row goes."""
 
         def work(connection: Connection) -> None:
-            connection.lock(f"thread:{intent.thread_id}")
+            connection.lock(thread_key(intent.thread_id))
             if intent.kind == "delete_thread":
                 connection.execute("DELETE FROM threads WHERE thread_id = ?", (intent.thread_id,))
             connection.execute("DELETE FROM intents WHERE intent_id = ?", (intent.intent_id,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,7 +42,6 @@ async def open_database(settings: Settings) -> AsyncIterator[Opened]:
         async with open_postgres(settings.database_uri, connections=settings.database_pool_size) as database:
             yield Opened(database, shared=database)
         return
-    with ExitStack() as stack:
-        held = stack.enter_context(hold_folder(settings.data_dir))
+    with hold_folder(settings.data_dir) as held:
         async with open_sqlite(held.path / "server.db") as file:
             yield Opened(file, held.left_in_a_hurry)

@@ -81,7 +81,6 @@ class PostgresDatabase:
         self.process = uuid4().hex[:16]
         """Who this is among the processes that share the database."""
         self.name = without_password(uri)
-        self._size = size
         self._pool = _pool(uri, size)
         self._threads = ThreadPoolExecutor(size, "threadkeep-postgres")
         # Work that a holder waits for must find a connection, so holders have theirs apart.
@@ -120,7 +119,12 @@ class PostgresDatabase:
     @asynccontextmanager
     async def hold(self, key: str) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        raw = await loop.run_in_executor(self._hold_threads, self._take_hold, key)
+        taking = loop.run_in_executor(self._hold_threads, self._take_hold, key)
+        try:
+            raw = await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(self._let_go_unused)
+            raise
         try:
             yield
         finally:
@@ -177,11 +181,20 @@ class PostgresDatabase:
     def _take_hold(self, key: str) -> psycopg.Connection[Row]:
         try:
             raw = self._holds.getconn()
-            raw.execute("BEGIN")
-            raw.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_HOLDS_KEYSPACE, key))
         except (psycopg.Error, PoolTimeout, PoolClosed) as error:
             raise _translated(error, self.name) from error
+        try:
+            raw.execute("BEGIN")
+            raw.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_HOLDS_KEYSPACE, key))
+        except psycopg.Error as error:
+            self._let_go(raw)
+            raise _translated(error, self.name) from error
         return raw
+
+    def _let_go_unused(self, taking: asyncio.Future[psycopg.Connection[Row]]) -> None:
+        """Whoever wanted the hold has gone; if it comes after all, it is given back."""
+        if not taking.cancelled() and taking.exception() is None:
+            self._hold_threads.submit(self._let_go, taking.result())
 
     def _let_go(self, raw: psycopg.Connection[Row]) -> None:
         _roll_back(raw)
