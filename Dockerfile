@@ -4,7 +4,7 @@ ARG PYTHON=3.13-slim
 FROM python:${PYTHON} AS packages
 COPY requirements.lock .
 RUN python -m venv /opt/venv \
-    && /opt/venv/bin/python -m pip install --no-cache-dir --require-hashes --only-binary :all: -r requirements.lock \
+    && /opt/venv/bin/python -m pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements.lock \
     && /opt/venv/bin/python -m pip uninstall --yes pip
 
 FROM python:${PYTHON}

@@ -10,13 +10,14 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 # A stamp per lock file: an environment is made once and brought up to date only when its lock changes.
+# --no-deps: the lock is complete, and older pips take "name[extra]" of a locked package for one without a pin.
 define environment
 @$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name one: make $(or $(MAKECMDGOALS),run) PYTHON=python3.12" >&2; exit 1; }; \
 	$(PYTHON) -m venv $(VENV); }
 @echo "Installing what $< names into $(VENV) (once) ..."
-@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r $<
+@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes --no-deps -r $<
 endef
 
 $(VENV)/.runtime: requirements.lock
