@@ -1,15 +1,21 @@
-"""When the worker looks for runs to start."""
+"""When runs are started: along with their acceptance where there is a place, else when the worker looks for them."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from tests.api.waiting import until
 from tests.runs.engines import HeldClock, opened
 from threadkeep.callers import EVERYONE
+from threadkeep.engine import Engine
+from threadkeep.errors import NotFoundError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import Run
+from threadkeep.storage.connection import Connection
 
 
 class SteppingClock(HeldClock):
@@ -36,3 +42,69 @@ async def test_a_run_that_becomes_due_while_the_worker_looks_is_not_left_for_lat
         clock.step = timedelta(seconds=200)  # the worker's look is just before the run is due, its next just after
         engine.worker.wake()
         await until(found, lambda seen: seen.status == "success")
+
+
+REQUEST = RunRequest("g", input={"messages": "hello"}, if_not_exists="create")
+THREAD = "00000000-0000-4000-8000-000000000001"
+
+
+async def the_run(engine: Engine) -> Run:
+    [run] = await engine.queue.list_runs(THREAD, EVERYONE)
+    return run
+
+
+async def test_a_run_that_meets_nobody_is_started_by_the_transaction_that_stores_it(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+    async with opened(tmp_path, HeldClock(), gate) as engine:
+        await until(lambda: engine.queue.depth(), lambda depth: depth.pending == 0)
+        accepted = await engine.acceptance.accept(REQUEST, EVERYONE, thread_id=THREAD)
+        assert accepted.run.status == "pending"  # what is told of it is what was asked for
+        assert ((await the_run(engine)).status, (await the_run(engine)).attempt) == ("running", 1)
+        gate.set()
+        await until(lambda: the_run(engine), lambda seen: seen.status == "success")
+
+
+async def test_a_run_begins_although_its_asker_went_away_while_it_was_stored(tmp_path: Path) -> None:
+    async with opened(tmp_path, HeldClock()) as engine:
+
+        def go_away(_: Connection) -> None:
+            asking.cancel()
+
+        asking = asyncio.ensure_future(
+            engine.acceptance.accept(REQUEST, EVERYONE, thread_id=THREAD, together_with=go_away)
+        )
+        await asyncio.wait([asking])
+        assert asking.cancelled()
+        await until(lambda: the_run(engine), lambda seen: seen.status == "success")
+
+
+async def test_a_run_that_is_stopped_before_it_has_begun_is_taken_up_again(tmp_path: Path) -> None:
+    async with opened(tmp_path, HeldClock()) as engine:
+
+        def stop() -> None:
+            for run in engine.worker.runs():
+                engine.worker.stop_run(run.run_id)
+
+        await engine.acceptance.accept(
+            REQUEST,
+            EVERYONE,
+            thread_id=THREAD,
+            together_with=lambda _: asyncio.get_running_loop().call_soon(stop) and None,
+        )
+        await until(lambda: the_run(engine), lambda seen: seen.status == "success")
+        assert (await the_run(engine)).attempt == 2
+
+
+async def test_no_run_begins_on_a_thread_that_is_kept_for_a_change_of_its_state(tmp_path: Path) -> None:
+    async with opened(tmp_path, HeldClock()) as engine:
+        async with engine.worker.keep_off(THREAD):
+            await engine.acceptance.accept(REQUEST, EVERYONE, thread_id=THREAD)
+            assert (await the_run(engine)).status == "pending"
+        await until(lambda: the_run(engine), lambda seen: seen.status == "success")
+
+
+async def test_a_place_that_a_refused_run_would_have_had_is_free_again(tmp_path: Path) -> None:
+    async with opened(tmp_path, HeldClock()) as engine:
+        with pytest.raises(NotFoundError):
+            await engine.acceptance.accept(RunRequest("g", input={}), EVERYONE, thread_id=THREAD)
+        assert engine.worker.running_count == 0

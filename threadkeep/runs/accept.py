@@ -137,7 +137,12 @@ class Acceptance:
         self.feeds.run_coming(run.thread_id, stream)
         try:
             accepted = await self._queue.enqueue(
-                run, caller, new_thread=new_thread, durable=False, together_with=together_with
+                run,
+                caller,
+                new_thread=new_thread,
+                durable=False,
+                together_with=together_with,
+                starter=self._worker,
             )
         except BaseException:
             self._log.close(stream, None)
@@ -149,7 +154,8 @@ class Acceptance:
         for run_id in accepted.to_stop:
             self._worker.stop_run(run_id)
         # It may start while the disk takes it in; nobody is told before that is done.
-        self._worker.wake()
+        if accepted.started is None:
+            self._worker.wake()
         await self._queue.sync()
         log.info("run_accepted", run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
         return AcceptedRun(run, stream, events)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from threadkeep.callers import Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.endings import end_pending
@@ -42,13 +44,23 @@ def mark_cancelled(connection: Connection, run_id: str, action: str, reason: str
     connection.tell(f"cancel {run_id}")
 
 
-def make_way(connection: Connection, run: Run) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a run meets on its thread."""
+
+    is_free: bool
+    """No other run waits or executes there."""
+    to_stop: tuple[str, ...] = ()
+    """Running runs that have to be told to stop."""
+
+
+def make_way(connection: Connection, run: Run) -> Way:
     active: list[Row] = connection.execute(
         "SELECT run_id, status FROM runs WHERE thread_id = ? AND status IN ('pending', 'running') ORDER BY seq",
         (run.thread_id,),
     ).fetchall()
     if not active or run.multitask_strategy == "enqueue":
-        return ()
+        return Way(is_free=not active)
     if run.multitask_strategy == "reject":
         raise ConflictError(_BUSY)
     reason = f"{run.multitask_strategy} by run {run.run_id}"
@@ -57,4 +69,4 @@ def make_way(connection: Connection, run: Run) -> tuple[str, ...]:
             end_pending(connection, run_id, run.multitask_strategy, reason, run.created_at)
         else:
             mark_cancelled(connection, run_id, run.multitask_strategy, reason)
-    return tuple(run_id for run_id, status in active if status == "running")
+    return Way(is_free=False, to_stop=tuple(run_id for run_id, status in active if status == "running"))

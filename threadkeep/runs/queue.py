@@ -8,11 +8,12 @@ a run's end and its thread's status change together. How a run executes is `exec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from threadkeep import json
 from threadkeep.callers import Caller
@@ -45,12 +46,26 @@ class Accepted:
     is_new: bool
     to_stop: tuple[str, ...] = ()
     """Running runs that must be told to stop; what their end does is already decided in their rows."""
+    started: Run | None = None
+    """The run as it is carried out, when it was started along with its acceptance."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
     pending: int
     running: int
+
+
+class Starter(Protocol):
+    """Who carries out runs, asked whether there is a place for one that is being accepted."""
+
+    def reserve(self, run: Run) -> bool:
+        """Keep a place for the run, if it may begin as soon as it is stored; `begin` or `let_go` follows."""
+
+    def begin(self, run: Run) -> None: ...
+
+    def let_go(self, run_id: str) -> None:
+        """The run was not stored as started: its place, if one was kept, is free again."""
 
 
 class RunQueue:
@@ -81,13 +96,16 @@ class RunQueue:
         new_thread: Thread | None = None,
         durable: bool = True,
         together_with: Callable[[Connection], None] | None = None,
+        starter: Starter | None = None,
     ) -> Accepted:
         """Store an accepted run and decide what its multitask strategy means now.
 
         Without `durable` it returns at the commit, which a killed process keeps; `sync` then makes it safe from a power
         cut, and only after that may anybody be told.
         `new_thread` is made when the thread does not exist yet. A known idempotency key gives the run it made before.
-        What `together_with` does is part of the transaction.
+        What `together_with` does is part of the transaction. A run that is due, and meets no other on its thread, is
+        started in it too where the `starter` has a place: a claim of its own would be a second transaction. It begins
+        at the commit, whether or not the caller is still there.
         Raises `NotFoundError` for a thread that is not there or not the caller's, `ConflictError` for `reject`,
         `LimitedError` for one run too many.
         """
@@ -99,9 +117,14 @@ class RunQueue:
             if together_with is not None:
                 together_with(connection)
             thread = thread_for(connection, run, caller, new_thread)
-            to_stop = make_way(connection, run)
+            way = make_way(connection, run)
             self._quotas.require_room(connection, run)
-            insert_run(connection, run)
+            started = None
+            if starter is not None and way.is_free and run.due_at <= run.created_at:
+                started = self._started(connection, run, starter)
+            insert_run(connection, started or run)
+            if started is not None:
+                self._take_lease(connection, run.run_id)
             stamp = {"graph_id": run.graph_id, "assistant_id": run.assistant_id}
             merge_metadata(connection, thread, stamp)
             connection.execute(
@@ -110,9 +133,16 @@ class RunQueue:
                 (run.created_at, run.graph_id, json.dumps_text(run.kwargs.config), run.thread_id),
             )
             connection.tell(f"run {run.run_id} {run.thread_id}")
-            return Accepted(run, True, to_stop)
+            return Accepted(run, True, way.to_stop, started)
 
-        accepted = await self._database.write(work, durable=durable)
+        def settled(done: asyncio.Future[Accepted]) -> None:
+            stored = None if done.cancelled() or done.exception() else done.result()
+            if starter is not None and stored is not None and stored.started is not None:
+                starter.begin(stored.started)
+            elif starter is not None:
+                starter.let_go(run.run_id)
+
+        accepted = await self._database.write(work, durable=durable, settled=settled)
         if run.multitask_strategy in ("interrupt", "rollback"):
             self._on_end()
         return accepted
@@ -167,9 +197,12 @@ class RunQueue:
                 ).fetchall()
             ]
 
-        if await self._database.read_one("SELECT 1 FROM runs WHERE status = 'pending' LIMIT 1") is None:
-            return []
         return await self._database.write(work, durable=False)
+
+    async def something_waits(self, *, now: str) -> bool:
+        """Whether there is a run that is due and was not started."""
+        query = "SELECT 1 FROM runs WHERE status = 'pending' AND due_at <= ? LIMIT 1"
+        return await self._database.read_one(query, (now,)) is not None
 
     async def note_attempt(self, run: Run, *, progress: str) -> int:
         """Compare a repeated attempt's starting point with the last one's; how many starts in a row got nowhere."""
@@ -282,6 +315,16 @@ class RunQueue:
             return "", ()
         lease = ", worker = ?, lease_until = clock_timestamp() + ? * interval '1 second'"
         return lease, (self.worker_id, self._lease_seconds)
+
+    def _started(self, connection: Connection, run: Run, starter: Starter) -> Run | None:
+        """The new run at its first attempt, if it may begin at once."""
+        started = replace(run, status="running", attempt=1, started_at=run.created_at, updated_at=run.created_at)
+        return started if connection.try_lock(thread_key(run.thread_id)) and starter.reserve(started) else None
+
+    def _take_lease(self, connection: Connection, run_id: str) -> None:
+        leased, lease = self._lease(connection)
+        if leased:
+            connection.execute(f"UPDATE runs SET {leased.removeprefix(', ')} WHERE run_id = ?", (*lease, run_id))
 
     def _is_awaited_elsewhere(self, run: Run) -> bool:
         """Whether the client that wants to know what the run came to asks another process."""

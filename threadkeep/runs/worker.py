@@ -33,7 +33,10 @@ class _Running:
     run: Run
     control: RunControl
     task: asyncio.Task[None] | None = None
+    """None while the run's place is only reserved."""
     started: bool = False
+    stopped: bool = False
+    """It was to be stopped before it had begun."""
 
 
 @dataclass(slots=True)
@@ -52,18 +55,47 @@ class Worker:
         self._kept_off: dict[str, _Hold] = {}
         self._wanted = asyncio.Event()
         self._looked_at = ""
+        self._nobody_waits = False
+        """All runs that are due were started, as far as this process knows: a new one overtakes nobody."""
         self.draining = False
 
     def wake(self) -> None:
         """There may be something to start."""
+        self._nobody_waits = False
         self._wanted.set()
+
+    def reserve(self, run: Run) -> bool:
+        """A place for a run that is being accepted, if it may start at once; `begin` it then, or `let_go` of it.
+
+        To be asked inside the transaction that starts it: whoever keeps off runs looks at what is committed.
+        """
+        free = self._nobody_waits and not self.draining and run.thread_id not in self._kept_off
+        if not free or self._places() <= 0 or run.graph_id in self._full_graphs():
+            return False
+        self._running[run.run_id] = _Running(run, RunControl())
+        return True
+
+    def begin(self, run: Run) -> None:
+        """Carry out a run whose place is reserved, now that it is stored as started."""
+        if self.draining:
+            self.let_go(run.run_id)  # its row says that it runs: the next start takes it up
+        else:
+            self._start(run)
+
+    def let_go(self, run_id: str) -> None:
+        """Give back a reserved place, if there is one."""
+        if (reserved := self._running.get(run_id)) is not None and reserved.task is None:
+            del self._running[run_id]
+            self.wake()
 
     def stop_run(self, run_id: str) -> None:
         """Interrupt a running attempt now; its row says what that means."""
         running = self._running.get(run_id)
-        if running is None or running.task is None:
+        if running is None:
             return
-        if running.started:
+        if running.task is None:
+            running.stopped = True
+        elif running.started:
             running.task.cancel()
         else:
             # A task cancelled before its first step never runs, and so would never end its run.
@@ -111,21 +143,33 @@ class Worker:
         # With a limit on each graph, one at a time, so that a limit is known before the next run is chosen.
         step = 1 if self._settings.max_runs_per_graph else self._settings.max_concurrent_runs
         self._looked_at = self._now()
-        while not self.draining and (places := self._settings.max_concurrent_runs - len(self._running)) > 0:
-            limit = min(places, step)
+        while not self.draining and (places := self._places()) > 0:
             self._looked_at = self._now()
+            self._nobody_waits = True  # unless the look says otherwise, or somebody does meanwhile
+            if not await self._queue.something_waits(now=self._looked_at):
+                return
+            self._nobody_waits = False
             claimed = await self._queue.claim(
-                now=self._looked_at, limit=limit, full_graphs=self._full_graphs(), other_than=list(self._kept_off)
+                now=self._looked_at,
+                limit=min(places, step),
+                full_graphs=self._full_graphs(),
+                other_than=list(self._kept_off),
             )
             for run in claimed:
                 self._start(run)
-            if len(claimed) < limit:
+            if not claimed:
                 return
 
+    def _places(self) -> int:
+        return self._settings.max_concurrent_runs - len(self._running)
+
     def _start(self, run: Run) -> None:
+        reserved = self._running.get(run.run_id)
         running = self._running[run.run_id] = _Running(run, RunControl())
         running.task = asyncio.create_task(self._carry_out(running), name=f"run {run.run_id}")
         running.task.add_done_callback(lambda task: self._ended(run.run_id, task))
+        if reserved is not None and reserved.stopped:
+            self.stop_run(run.run_id)
 
     async def _carry_out(self, running: _Running) -> None:
         running.started = True
@@ -133,15 +177,18 @@ class Worker:
 
     def _full_graphs(self) -> list[str]:
         limit = self._settings.max_runs_per_graph
+        if not limit:
+            return []
         counts = Counter(running.run.graph_id for running in self._running.values())
-        return [graph_id for graph_id, count in counts.items() if limit and count >= limit]
+        return [graph_id for graph_id, count in counts.items() if count >= limit]
 
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
         self._running.pop(run_id, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             # The end of a run could not be stored. Its row still says running: the next start takes it up again.
             log.error("run_not_ended", run_id=run_id, exc_info=error)
-        self.wake()
+        if task.cancelled() or not self._nobody_waits:  # one that was cancelled may wait again
+            self.wake()
 
     async def _seconds_to_wait(self) -> float:
         # From the last look on: what has become due since then has not been looked at.

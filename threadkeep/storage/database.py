@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol, TypeVar
@@ -14,6 +15,8 @@ from threadkeep.storage.dialect import Dialect
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
+Settled = Callable[["asyncio.Future[T]"], None]
+"""Told what a piece of work came to, on the event loop."""
 
 
 class Database(Protocol):
@@ -29,12 +32,14 @@ class Database(Protocol):
 
     async def read_one(self, sql: str, arguments: Arguments = ()) -> Row | None: ...
 
-    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def write(self, work: Work[T], *, durable: bool = True, settled: Settled[T] | None = None) -> T:
         """Run `work` in a transaction and give back what it returned, once that cannot be undone by a killed process
         and, if `durable`, by a power cut.
 
         An error of ours that `work` raises undoes it and is raised here. `work` may be run again from the beginning, so
-        it changes nothing but the database. Raises `UnavailableError` when nothing could be stored.
+        it changes nothing but the database (or what it may well change twice). `settled` is told what it came to even
+        when the caller was cancelled meanwhile, which takes nothing back. Raises `UnavailableError` when nothing could
+        be stored.
         """
 
     async def sync(self) -> None:

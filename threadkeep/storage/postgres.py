@@ -23,6 +23,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from threadkeep.errors import StartupError, StorageFullError, ThreadkeepError, UnavailableError
 from threadkeep.storage.connection import Arguments, Connection, Row, Rows
+from threadkeep.storage.database import Settled
 from threadkeep.storage.dialect import POSTGRES, Dialect, in_postgres
 from threadkeep.storage.notices import listen
 from threadkeep.storage.postgres_schema import CHANNEL, OPTIONS, SCHEMA, migrate
@@ -94,10 +95,14 @@ class PostgresDatabase:
         rows = await self.read(sql, arguments)
         return rows[0] if rows else None
 
-    async def write(self, work: Callable[[Connection], T], *, durable: bool = True) -> T:
+    async def write(
+        self, work: Callable[[Connection], T], *, durable: bool = True, settled: Settled[T] | None = None
+    ) -> T:
         """Always durable: PostgreSQL groups the commits of all its clients by itself."""
         # A caller that is cancelled must not take its work back: the commit may already have happened.
         writing = self._on_a_thread(self._transaction, work)
+        if settled is not None:
+            writing.add_done_callback(settled)
         try:
             return await asyncio.shield(writing)
         except asyncio.CancelledError:

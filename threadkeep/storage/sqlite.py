@@ -24,7 +24,7 @@ import apsw
 
 from threadkeep.errors import CorruptError, StorageFullError, ThreadkeepError, UnavailableError
 from threadkeep.storage.connection import Arguments, Connection, Row
-from threadkeep.storage.database import Work
+from threadkeep.storage.database import Settled, Work
 from threadkeep.storage.dialect import SQLITE, Dialect
 from threadkeep.storage.migrations import migrate
 
@@ -122,12 +122,14 @@ class SqliteDatabase:
         """What SQLite finds wrong with the file, on a thread and a connection of its own; empty when it is sound."""
         return await self._loop.run_in_executor(None, _quick_check, self.path, self._disk)
 
-    async def write(self, work: Work[T], *, durable: bool = True) -> T:
+    async def write(self, work: Work[T], *, durable: bool = True, settled: Settled[T] | None = None) -> T:
         """Run `work` inside the tick's transaction and give back what it returned.
 
         An error of ours that `work` raises undoes this work alone and is raised here; the others of the tick go on.
         """
         done: asyncio.Future[T] = self._loop.create_future()
+        if settled is not None:
+            done.add_done_callback(settled)
         if not self._queued:
             self._loop.call_soon(self._commit_queued)
         self._queued.append(_Queued(work, done, durable))
