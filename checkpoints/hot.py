@@ -45,6 +45,7 @@ class HotList:
     thawable: bool = True
     weight: int = 0
     lent: Lent | None = None
+    lent_weighed: int = 0
     read_back: int = 0  # items before the first that was not read back yet
     records: int = 0  # and before the first of those that is no message
     unread: list[tuple[int, Block]] = field(default_factory=list)  # with the index of its first item: not read back yet
@@ -90,9 +91,9 @@ class HotList:
             return None
         if self.lent is None:
             self.lent = Lent()
-        before = len(self.lent)
         items = self.lent.lend(self.frozen, count)
-        self.weight += WEIGHT * (len(self.lent) - before)
+        self.weight += WEIGHT * (len(self.lent) - self.lent_weighed)
+        self.lent_weighed = len(self.lent)
         return items
 
     def complete(self, start: int, read: list["Remembered"]) -> None:

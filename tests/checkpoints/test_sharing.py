@@ -367,6 +367,27 @@ async def test_edits_in_a_long_thread_are_stored_and_no_reader_sees_another_ones
     assert lent == (1 if how == "extra" else 4)  # a message with undeclared fields is left to the serializer
 
 
+async def test_a_long_thread_that_grows_by_single_messages_stays_what_it_is(saver: SegmentSaver) -> None:
+    """Messages that came one by one are made anew together; meanwhile old ones are edited in place."""
+    both = Compared(saver, Reference())
+    builder = StateGraph(Chat)
+    builder.add_node("edit", edit)
+    builder.add_edge(START, "edit")
+    graph = builder.compile(checkpointer=both)
+    many = [AIMessage(f"text {n}", id=f"m{n}") for n in range(260)]
+    await graph.ainvoke({"messages": many, "edit": (0, "nothing")}, configured("t"))
+    for turn in range(140):
+        how = "content" if turn % 20 == 0 else "nothing"
+        question = HumanMessage("and now?", id=f"q{turn}")
+        await graph.ainvoke({"messages": [question], "edit": (turn, how)}, configured("t"))
+    values = (await graph.aget_state(configured("t"))).values["messages"]
+    [hot] = saver._file.hot.get("t", "").lists["messages"][-1:]  # type: ignore[union-attr]
+    assert hot.lent is not None
+    assert len(hot.lent) > 300
+    assert [one.text for one in values[:21:20]] == ["edited 0", "edited 20"]
+    assert len(both.compared) > 140
+
+
 @pytest.mark.parametrize("kept", ["nothing", "the list", "a message", "a list in it"])
 @pytest.mark.parametrize("spoilt", ["before the flush", "after it"])
 async def test_what_a_flush_takes_back_is_what_no_reader_can_reach(saver: SegmentSaver, kept: str, spoilt: str) -> None:
