@@ -66,6 +66,7 @@ async def wait_response(
     with engine.metrics.reader("wait"):
         if await stream.over_within(min(_SOON_SECONDS, engine.settings.heartbeat_seconds)):
             return Json(await _result(engine, run, stream), headers={**UNBUFFERED, **headers})
+    await engine.queue.sync()  # from here on the client is told that there is a run
 
     async def body() -> AsyncGenerator[bytes, None]:
         if not await stream.until_over():

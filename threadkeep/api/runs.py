@@ -49,7 +49,7 @@ async def stream_run(
 async def wait_run(
     thread_id: str, body: RunCreate, engine: EngineOf, caller: CallerOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    accepted = await _accept(engine, caller, thread_id, body, idempotency_key)
+    accepted = await _accept(engine, caller, thread_id, body, idempotency_key, told=False)
     return await _waited(engine, accepted)
 
 
@@ -72,7 +72,7 @@ async def stream_stateless_run(
 async def wait_stateless_run(
     body: RunCreate, engine: EngineOf, caller: CallerOf, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    return await _waited(engine, await _accept(engine, caller, None, body, idempotency_key))
+    return await _waited(engine, await _accept(engine, caller, None, body, idempotency_key, told=False))
 
 
 @router.post("/runs/batch", responses=documented([RUN]))
@@ -206,10 +206,18 @@ async def cancel_runs(
 
 
 async def _accept(
-    engine: Engine, caller: Caller, thread_id: str | None, body: RunCreate, key: str | None, *, listen: bool = False
+    engine: Engine,
+    caller: Caller,
+    thread_id: str | None,
+    body: RunCreate,
+    key: str | None,
+    *,
+    listen: bool = False,
+    told: bool = True,
 ) -> AcceptedRun:
     thread = None if thread_id is None else uuid_of("thread", thread_id)
-    return await engine.acceptance.accept(body.request(idempotency_key=key), caller, thread_id=thread, listen=listen)
+    request = body.request(idempotency_key=key)
+    return await engine.acceptance.accept(request, caller, thread_id=thread, listen=listen, told=told)
 
 
 async def _run(engine: Engine, caller: Caller, thread_id: str, run_id: str) -> Run:

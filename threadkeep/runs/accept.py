@@ -117,13 +117,15 @@ class Acceptance:
         *,
         thread_id: str | None,
         listen: bool = False,
+        told: bool = True,
         together_with: Callable[[Connection], None] | None = None,
     ) -> AcceptedRun:
         """Check, store and start a run. `thread_id` None makes a thread for this run alone.
 
-        With `listen`, its events are kept from the first one on for the reader given back. `together_with` is stored
-        in the same transaction or, when it raises an error of ours, nothing is. Raises `NotFoundError`,
-        `InvalidError`, `ConflictError` or `UnavailableError`; then nothing was stored.
+        With `listen`, its events are kept from the first one on for the reader given back. Whoever asks not to be
+        `told` says nothing of the run before it has ended (then it is safe from a power cut) or the queue's `sync` is
+        done. `together_with` is stored in the same transaction or, when it raises an error of ours, nothing is. Raises
+        `NotFoundError`, `InvalidError`, `ConflictError` or `UnavailableError`; then nothing was stored.
         """
         if self._worker.draining:
             raise UnavailableError("The server is stopping; try again in a moment.")
@@ -156,7 +158,8 @@ class Acceptance:
         # It may start while the disk takes it in; nobody is told before that is done.
         if accepted.started is None:
             self._worker.wake()
-        await self._queue.sync()
+        if told:
+            await self._queue.sync()
         log.info("run_accepted", run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id)
         return AcceptedRun(run, stream, events)
 
