@@ -1,8 +1,9 @@
 """`python -m bench.http`: what the server costs over LangGraph itself, as ratios against a floor of the same run.
 
-A graph that costs nothing, over real HTTP: latency when idle, threads with a run per second with many clients, CPU of
-each. Rounds of the servers alternate, so that a machine whose speed drifts does not favour one of them. Where the
-official `langgraph dev` is installed, it is driven by the same client on the same graph.
+A graph that costs nothing, over real HTTP. Latency when idle, as `langgraph-sdk` has it, and as a client has it that
+costs nothing itself; by the latter, threads with a run per second with many clients, and the server's CPU. Rounds of
+the servers alternate, so that a machine whose speed drifts does not favour one of them. Where the official `langgraph dev`
+is installed, it is driven by the same clients on the same graph.
 """
 
 from __future__ import annotations
@@ -22,7 +23,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
+
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
 
 from bench.raw_client import RawClient
 from bench.report import machine, markdown, write_section
@@ -39,6 +44,7 @@ class Target:
     port: int
     pid: int
     idle_ms: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in ROUTES})
+    sdk_ms: dict[str, list[float]] = field(default_factory=lambda: {route: [] for route in ROUTES})
     per_second: dict[int, list[float]] = field(default_factory=dict)
     cpu_ms: list[float] = field(default_factory=list)
 
@@ -66,10 +72,27 @@ async def one_run(client: RawClient, target: Target, route: str) -> float:
     return seconds
 
 
+async def one_sdk_run(client: LangGraphClient, route: str) -> float:
+    """The same by the client that people use."""
+    thread_id = str(uuid4())
+    await client.threads.create(thread_id=thread_id)
+    started = time.perf_counter()
+    if route == "wait":
+        answer: Any = await client.runs.wait(thread_id, "echo", input=BODY["input"])
+    else:
+        answer = [part async for part in client.runs.stream(thread_id, "echo", input=BODY["input"])]
+    seconds = time.perf_counter() - started
+    assert "echo: hello" in str(answer), answer
+    return seconds
+
+
 async def idle(target: Target, runs: int) -> None:
     async with target.client() as client:
         for route in ROUTES:
             target.idle_ms[route] += [1000 * await one_run(client, target, route) for _ in range(runs)]
+    async with get_client(url=f"http://127.0.0.1:{target.port}") as sdk:
+        for route in ROUTES:
+            target.sdk_ms[route] += [1000 * await one_sdk_run(sdk, route) for _ in range(runs)]
 
 
 async def loaded(target: Target, clients: int, seconds: float) -> None:
@@ -94,6 +117,7 @@ async def measure(targets: list[Target], *, rounds: int, runs: int, seconds: flo
         await idle(target, min(runs, 30))  # warm
         for route in ROUTES:
             target.idle_ms[route].clear()
+            target.sdk_ms[route].clear()
     for _ in range(rounds):
         for target in targets:
             await idle(target, runs)
@@ -150,7 +174,13 @@ def table(floor: Target, ours: Target, official: Target | None) -> str:
         rows.append(row)
 
     for route in ROUTES:
-        add(f"runs/{route}, idle, median ms", "≤ 1.5", lambda target, route=route: target.idle_ms[route])  # type: ignore[misc]
+        add(
+            f"runs/{route}, idle, by langgraph-sdk, median ms",
+            "≤ 1.5",
+            lambda target, route=route: target.sdk_ms[route],
+        )  # type: ignore[misc]
+    for route in ROUTES:
+        add(f"the same, {route}, by a bare client", "", lambda target, route=route: target.idle_ms[route])  # type: ignore[misc]
     for clients in CLIENTS:
         add(
             f"threads with a run per second, {clients} clients",
