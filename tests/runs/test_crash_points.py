@@ -1,29 +1,41 @@
 """The process dies at every durable transition, one after the other; whatever was accepted is finished exactly once.
 
-`SOAK=1` takes every point; without it, a seeded sample.
+On a data folder the next start takes up what was running; on PostgreSQL another process takes it over when the lease of
+the dead one is over. `SOAK=1` takes every point; without it, a seeded sample.
 """
 
 from __future__ import annotations
 
 import os
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.postgres import database_for
 from tests.processes import TRIAL_PROJECT, ServerProcess
 from tests.runs.scenarios import AnswersTwoQuestions, CountsToThree, ReplacesARun, Scenario
 
 DYING = Path(__file__).parent / "dying_server.py"
 SOAK = os.environ.get("SOAK") == "1"
+LEASES = {"LEASE_SECONDS": "1"}
+SAMPLES = [
+    ("sqlite", CountsToThree, 5),
+    ("sqlite", AnswersTwoQuestions, 6),
+    ("sqlite", ReplacesARun, 3),
+    ("postgres", CountsToThree, 3),
+    ("postgres", AnswersTwoQuestions, 2),
+    ("postgres", ReplacesARun, 1),
+]
 
 
-def points_of(kind: type[Scenario], folder: Path) -> int:
+def points_of(kind: type[Scenario], folder: Path, database: Mapping[str, str]) -> int:
     """How many points a scenario passes when nothing dies, from the server's start on."""
     folder.mkdir()
     passed = folder / "points"
-    server = ServerProcess(folder / "data", TRIAL_PROJECT, {"POINTS_FILE": str(passed)}, DYING)
+    server = ServerProcess(folder / "data", TRIAL_PROJECT, {"POINTS_FILE": str(passed), **database}, DYING)
     server.start()
     try:
         kind(folder / "journal").work(server.url)
@@ -32,11 +44,11 @@ def points_of(kind: type[Scenario], folder: Path) -> int:
     return int(passed.read_text())
 
 
-def dies_at(point: int, kind: type[Scenario], folder: Path) -> bool:
+def dies_at(point: int, kind: type[Scenario], folder: Path, database: Mapping[str, str]) -> bool:
     """Whether the server died at that point; in any case the work is finished, and checked, afterwards."""
     folder.mkdir()
     scenario = kind(folder / "journal")
-    server = ServerProcess(folder / "data", TRIAL_PROJECT, {"DIE_AT": str(point)}, DYING)
+    server = ServerProcess(folder / "data", TRIAL_PROJECT, {"DIE_AT": str(point), **database}, DYING)
     died = False
     try:
         server.start()
@@ -48,7 +60,7 @@ def dies_at(point: int, kind: type[Scenario], folder: Path) -> bool:
     finally:
         if server.process is not None:
             server.kill()
-    again = ServerProcess(folder / "data", TRIAL_PROJECT)
+    again = ServerProcess(folder / "data", TRIAL_PROJECT, database)
     try:
         again.start()
         scenario.work(again.url)
@@ -61,16 +73,18 @@ def dies_at(point: int, kind: type[Scenario], folder: Path) -> bool:
 
 @pytest.mark.fault(1, 2, 4, 5, 6, 7)
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize(("kind", "sample"), [(CountsToThree, 5), (AnswersTwoQuestions, 6), (ReplacesARun, 3)])
+@pytest.mark.parametrize(("database", "kind", "sample"), SAMPLES)
 def test_whatever_was_accepted_is_finished_once_wherever_the_process_dies(
-    kind: type[Scenario], sample: int, tmp_path: Path
+    database: str, kind: type[Scenario], sample: int, tmp_path: Path
 ) -> None:
-    points = points_of(kind, tmp_path / "counted")
+    with database_for(database) as environment:
+        points = points_of(kind, tmp_path / "counted", {**environment, **LEASES})
     assert points > 15
     every = list(range(1, points + 1))
     chosen = every if SOAK else sorted(random.Random(7).sample(every, sample))
     deaths = 0
     for point in chosen:
         print(f"dies at point {point} of {points}")  # noqa: T201 - shown when this point fails
-        deaths += dies_at(point, kind, tmp_path / str(point))
+        with database_for(database) as environment:
+            deaths += dies_at(point, kind, tmp_path / str(point), {**environment, **LEASES})
     assert deaths >= 0.6 * len(chosen), "the points that were counted are not the points that were reached"

@@ -236,9 +236,13 @@ class Executor:
         return parts
 
     def _durability(self, asked: Durability | None) -> Durability:
-        """A saver without `flush` cannot say when its background writes are safe, so it has to write in step."""
+        """A saver without `flush` cannot say when its background writes are safe, so it has to write in step.
+
+        In a database that others share, a put is a round trip that fast steps would be ahead of: whoever goes on after
+        a crash would repeat all of those. So there the default is in step too.
+        """
         if hasattr(self._saver, "flush"):
-            return asked or "async"
+            return asked or ("async" if self._queue.worker_id is None else "sync")
         return "exit" if asked == "exit" else "sync"
 
     def _config(self, attempt: Attempt, *, resuming: bool) -> RunnableConfig:
