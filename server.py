@@ -252,16 +252,18 @@ async def reindex_items(folder: Path, tell: commands.Tell) -> int:
     return await (reindex(folder, index, tell=tell) if shared is None else shared.reindex(index, tell=tell))
 
 
-async def move_state(uri: str, folder: Path, tell: commands.Tell) -> str:
-    """Take a data folder's checkpoints and store items to a database."""
+async def move_state(uri: str, folder: Path, copy: bool, tell: commands.Tell) -> tuple[str, list[str]]:
+    """Take a data folder's checkpoints and store items to a database, or only compare them; see `moving.py`."""
     from checkpoints.postgres import move_items, move_threads  # noqa: PLC0415 - a data folder needs no driver
 
-    moved = await move_threads(uri, folder / "checkpoints.db", tell)
-    items = await move_items(uri, folder / "items.db")
-    return (
+    moved = await move_threads(uri, folder / "checkpoints.db", tell, copy=copy)
+    items, other_items = await move_items(uri, folder / "items.db", copy=copy)
+    words = (
         f"checkpoints: {moved.checkpoints} of {moved.threads} threads moved, {moved.there_already} threads were there, "
-        f"all the same there; {items} store items, the same there"
+        f"{'NOT ' if moved.different else ''}all the same there; "
+        f"{items} store items, {'NOT ' if other_items else ''}the same there"
     )
+    return words, [*moved.different, *other_items]
 
 
 def project_graphs(config: Config) -> dict[str, Any]:

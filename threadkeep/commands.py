@@ -37,8 +37,8 @@ Reindex = Callable[[Path, Tell], Coroutine[Any, Any, int]]
 """From a data folder to how many of its store items were embedded anew."""
 
 
-MoveState = Callable[[str, Path, Tell], Coroutine[Any, Any, str]]
-"""From a database and a data folder to words about the threads' states and store items that were moved."""
+MoveState = Callable[[str, Path, bool, Tell], Coroutine[Any, Any, tuple[str, list[str]]]]
+"""As in `moving.py`, which needs a driver that a data folder has no use for."""
 
 
 def run_command(

@@ -24,8 +24,9 @@ from threadkeep.storage.one_transaction import postgres_commands
 
 Say = Callable[[str], None]
 Tell = Callable[[int, int], None]
-MoveState = Callable[[str, Path, Tell], Coroutine[None, None, str]]
-"""Copies and compares a folder's checkpoints and store items; words for that. `ValueError` when they differ."""
+MoveState = Callable[[str, Path, bool, Tell], Coroutine[None, None, tuple[str, list[str]]]]
+"""Copies, if it is told to, and compares a folder's checkpoints and store items: words for that, and what differs.
+`ValueError` for what cannot be copied."""
 
 _SERVER_FILE = "server.db"
 _CARRIED = {_SERVER_FILE, "checkpoints.db", "items.db"}
@@ -43,12 +44,14 @@ def move(folder: Path, uri: str, move_state: MoveState, say: Say) -> None:
             _require_empty(raw)
             raw.execute("CREATE TABLE moved_from (folder TEXT NOT NULL, finished BOOLEAN NOT NULL DEFAULT false)")
             raw.execute("INSERT INTO moved_from VALUES (%s)", (str(folder.resolve()),))
-        if _finished(raw):
+        finished = _finished(raw)
+        if finished:
             say("This folder was moved before; nothing is copied.")
         else:
             _copy_rows(file, raw)
-            _move_state(uri, folder, move_state, say)
-        _compare_rows(file, raw, say)
+        states = _move_state(uri, folder, move_state, say, copy=not finished)
+        if different := [*_compare_rows(file, raw, say), *states]:
+            raise ThreadkeepError(f"Not the same in the database: {'; '.join(different)}.")
         raw.execute("UPDATE moved_from SET finished = true")
     for other in sorted(one.name for one in folder.glob("*.db") if one.name not in _CARRIED):
         say(f"{other} was left where it is.")
@@ -87,20 +90,23 @@ def _copy_rows(file: apsw.Connection, raw: Raw) -> None:
     moving_rows.finish(file, raw)
 
 
-def _move_state(uri: str, folder: Path, move_state: MoveState, say: Say) -> None:
-    with Progress("Moving checkpoints and store items") as progress:
+def _move_state(uri: str, folder: Path, move_state: MoveState, say: Say, *, copy: bool) -> list[str]:
+    """What is not the same there."""
+    with Progress(f"{'Moving' if copy else 'Comparing'} checkpoints and store items") as progress:
         try:
-            say(asyncio.run(move_state(uri, folder, progress.at)))
+            words, different = asyncio.run(move_state(uri, folder, copy, progress.at))
         except (ValueError, RuntimeError, psycopg.Error) as error:
             raise ThreadkeepError(f"The move is not finished: {error}") from error
+    say(words)
+    return different
 
 
-def _compare_rows(file: apsw.Connection, raw: Raw, say: Say) -> None:
+def _compare_rows(file: apsw.Connection, raw: Raw, say: Say) -> list[str]:
+    """The tables that are not the same there."""
     different = []
     for name in moving_rows.TABLES:
         here, there = moving_rows.sum_here(file, name), moving_rows.sum_there(file, raw, name)
         say(f"{name}: {here.rows} rows, {'the same there' if here == there else f'NOT the same there ({there.rows})'}")
         if here != there:
             different.append(name)
-    if different:
-        raise ThreadkeepError(f"Not the same in the database: {', '.join(different)}.")
+    return different

@@ -28,10 +28,14 @@ _TABLES = {
 }
 
 
-async def move_items(uri: str, path: Path) -> int:
-    """How many items are there now, each compared; `ValueError` when the database has others."""
+async def move_items(uri: str, path: Path, *, copy: bool = True) -> tuple[int, list[str]]:
+    """Copy all items, if that is wanted and none is there, then compare each.
+
+    How many the folder has, and what is not the same in the database, in words.
+    """
     if not await asyncio.to_thread(path.exists):
-        return 0
+        return 0, []
+    different = []
     with owned_file(path), closing(apsw.Connection(str(path))) as file:
         table.prepare(file, path)
         found = {name: _rows(file, name, columns) for name, (_, columns) in _TABLES.items()}
@@ -41,15 +45,15 @@ async def move_items(uri: str, path: Path) -> int:
                 await cursor.execute("SELECT count(*) AS n FROM store_item")
                 row = await cursor.fetchone()
                 assert row is not None
-                if not row["n"]:
+                if copy and not row["n"]:
                     for name, rows in found.items():
                         await _fill(cursor, *_TABLES[name], rows)
                     await _count_on(cursor)
             async with connection.cursor() as cursor:
                 for name, rows in found.items():
                     if sorted(rows, key=repr) != sorted(await _there(cursor, *_TABLES[name]), key=repr):
-                        raise ValueError(f"the store's {name}s in the database are not those of {path}")
-    return len(found["item"])
+                        different.append(f"the store's {name}s")
+    return len(found["item"]), different
 
 
 def _rows(file: apsw.Connection, name: str, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:

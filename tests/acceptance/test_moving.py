@@ -80,6 +80,48 @@ def test_a_moved_folder_is_the_same_to_its_clients_and_its_threads_go_on(tmp_pat
     assert "Not the same in the database: threads" in changed.stderr
 
 
+OLDEST = "(SELECT checkpoint_id FROM checkpoints WHERE thread_id = %(id)s ORDER BY checkpoint_id LIMIT 1)"
+TAMPERED = {
+    "has other metadata": f"""UPDATE checkpoints SET metadata = metadata || '{{"step": 99}}'
+                              WHERE thread_id = %(id)s AND checkpoint_id = {OLDEST}""",
+    "has another parent": f"""UPDATE checkpoints SET parent_checkpoint_id = 'x'
+                              WHERE thread_id = %(id)s AND checkpoint_id = {OLDEST}""",
+    "is removed here or there only": f"""UPDATE checkpoints SET hidden = true
+                                         WHERE thread_id = %(id)s AND checkpoint_id = {OLDEST}""",
+    "is missing": f"DELETE FROM checkpoints WHERE thread_id = %(id)s AND checkpoint_id = {OLDEST}",
+    "has another value of 'messages'": """UPDATE checkpoint_blobs SET blob = blob || '\\x00'
+        WHERE thread_id = %(id)s AND (channel, version) = (SELECT channel, min(version) FROM checkpoint_blobs
+            WHERE thread_id = %(id)s AND channel = 'messages' GROUP BY channel)""",
+    "is not the same": f"""UPDATE checkpoint_writes SET blob = '\\x00'
+        WHERE thread_id = %(id)s AND checkpoint_id = {OLDEST}""",
+    "1 checkpoints are there that the folder has not": f"""
+        INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, checkpoint)
+        SELECT thread_id, checkpoint_ns, '0', '{{}}' FROM checkpoints
+        WHERE thread_id = %(id)s AND checkpoint_id = {OLDEST}""",
+}
+
+
+def test_a_finished_move_run_again_compares_every_checkpoint_and_names_what_was_changed(
+    tmp_path: Path, postgres_uri: str
+) -> None:
+    ids = fill(tmp_path / "data", len(TAMPERED))
+    assert move(tmp_path / "data", postgres_uri).returncode == 0
+    again = move(tmp_path / "data", postgres_uri)
+    assert again.returncode == 0, again.stderr
+    assert f"{len(ids)} threads were there, all the same there" in again.stdout
+    with psycopg.connect(postgres_uri) as connection:
+        for thread_id, change in zip(ids, TAMPERED.values(), strict=True):
+            assert connection.execute(change.encode(), {"id": thread_id}).rowcount >= 1
+        connection.execute("UPDATE store_item SET value = '{}'")
+    changed = move(tmp_path / "data", postgres_uri)
+    assert changed.returncode == 2
+    named = changed.stderr.strip().split("; ")
+    assert len(named) == len(ids) + 1, "each that was changed, and nothing else"
+    for thread_id, how in zip(ids, TAMPERED, strict=True):
+        assert any(f"thread {thread_id}: " in one and how in one for one in named), (how, changed.stderr)
+    assert "the store's items" in named[-1]
+
+
 def test_a_move_that_was_killed_in_the_middle_is_finished_by_the_next(tmp_path: Path, postgres_uri: str) -> None:
     ids = fill(tmp_path / "data", 12)
     before = everything(tmp_path / "data", ids)
