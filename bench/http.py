@@ -2,8 +2,8 @@
 
 A graph that costs nothing, over real HTTP. Latency when idle, as `langgraph-sdk` has it, and as a client has it that
 costs nothing itself; by the latter, threads with a run per second with many clients, and the server's CPU. Rounds of
-the servers alternate, so that a machine whose speed drifts does not favour one of them. Where the official `langgraph dev`
-is installed, it is driven by the same clients on the same graph.
+the servers alternate, so that a machine whose speed drifts does not favour one of them. Where the official
+`langgraph dev` is installed, it is driven by the same clients on the same graph.
 """
 
 from __future__ import annotations

@@ -120,7 +120,9 @@ class Metrics:
         self._queue = self._gauge("queue_runs", "Runs in the queue.", "status")
         self._longest_wait = self._gauge("queue_longest_wait_seconds", "How long the oldest waiting run has waited.")
         self._rescued = self._counter("rescued_runs_total", "Runs taken up again after a crash.")
-        self._released = self._counter("released_runs_total", "Runs put back in the queue by a stop.")
+        self._released = self._counter(
+            "released_runs_total", "Runs put back in the queue: by a stop, or while storage was away."
+        )
         self._parked = self._counter("parked_runs_total", "Runs given up after attempts without progress.")
 
     def _define_work(self) -> None:

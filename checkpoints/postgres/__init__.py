@@ -2,8 +2,8 @@
 
 `opening.py` opens both. Of the checkpointer, `saver.py` is where to start reading,
 `removal.py` deletes and copies, `rows.py` and `schema.py` say what stands in the tables; of the store, `items.py`, with
-`item_table.py` as its SQL. `moving.py` and
-`moving_items.py` bring a data folder over, `comparing.py` says what differs after it. `pool.py` has the connections and their errors.
+`item_table.py` as its SQL. `moving.py` and `moving_items.py` bring a data folder over, and `comparing.py` says what
+differs after it. `pool.py` has the connections and their errors.
 """
 
 from checkpoints.postgres.moving import move_threads

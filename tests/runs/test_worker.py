@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.api.waiting import until
 from tests.runs.engines import HeldClock, opened
 from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
-from threadkeep.errors import NotFoundError
+from threadkeep.errors import NotFoundError, UnavailableError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import Run
 from threadkeep.storage.connection import Connection
@@ -108,3 +109,33 @@ async def test_a_place_that_a_refused_run_would_have_had_is_free_again(tmp_path:
         with pytest.raises(NotFoundError):
             await engine.acceptance.accept(RunRequest("g", input={}), EVERYONE, thread_id=THREAD)
         assert engine.worker.running_count == 0
+
+
+class Away(asyncio.Event):
+    """Storage that a node asks: it is away so many times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    async def wait(self) -> Literal[True]:
+        self.times -= 1
+        if self.times >= 0:
+            raise UnavailableError
+        return True
+
+
+@pytest.mark.parametrize(("times", "status", "attempts"), [(2, "success", 3), (100, "error", 4)])
+async def test_a_run_without_storage_is_started_again_until_it_is_seen_that_it_gets_nowhere(
+    times: int, status: str, attempts: int, tmp_path: Path
+) -> None:
+    async with opened(tmp_path, HeldClock(), Away(times)) as engine:
+        request = RunRequest("g", input={"messages": "hello"}, on_completion="keep")
+        run = (await engine.acceptance.accept(request, EVERYONE, thread_id=None)).run
+
+        async def found() -> Run:
+            return await engine.queue.get(run.run_id, EVERYONE)
+
+        ended = await until(found, lambda seen: not seen.active)
+        assert (ended.status, ended.attempt) == (status, attempts)
+        assert status == "success" or ended.error["error"] == "PoisonRun"

@@ -8,7 +8,7 @@ and a run whose thread already holds checkpoints of its own goes on from the new
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import UUID
@@ -34,6 +34,7 @@ from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.measuring import Measuring
 from threadkeep.runs.prices import Prices
+from threadkeep.runs.putting_back import RETRY_SECONDS, put_back, uninterrupted
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.recorder import Recorder
 from threadkeep.runs.recording import Recording
@@ -49,8 +50,6 @@ from threadkeep.tracing import run_span
 log = structlog.get_logger("threadkeep.runs")
 
 T = TypeVar("T")
-
-_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,11 @@ class Executor:
         self.stopping = False
         """The server gives up on runs now; what cannot be stored at once is left for the next start."""
 
-    async def execute(self, run: Run, control: RunControl) -> None:
-        """Carry out one claimed attempt to its end, whatever that is; a span in the trace of who asked for it."""
+    async def execute(self, run: Run, control: RunControl) -> str:
+        """Carry out one started attempt to its end, whatever that is: its status, `rolled_back`, or `released`.
+
+        A span in the trace of who asked for it.
+        """
         attributes: dict[str, str | int] = {
             "threadkeep.run_id": run.run_id,
             "threadkeep.thread_id": run.thread_id,
@@ -99,16 +101,25 @@ class Executor:
         }
         parent = run.kwargs.traceparent
         with run_span(f"run {run.graph_id}", parent, attributes) as span, self._recorder.recording(run) as recording:
-            status = await self._carry_out(run, control, recording)
+            try:
+                status = await self._carry_out(run, control, recording)
+            except UnavailableError as error:
+                # Storage was away for longer than an operation waits for it: neither the graph's failure nor an end.
+                log.warning("run_without_storage", run_id=run.run_id, attempt=run.attempt, error=str(error))
+                await self._put_back(run, counts=True)
+                self._metrics.run_released()
+                status = "released"
             span.set_attribute("threadkeep.status", status)
             if status in ("error", "timeout"):
                 span.set_status(StatusCode.ERROR)
+            return status
 
     async def _carry_out(self, run: Run, control: RunControl, recording: Recording | None) -> str:
         """How the attempt ended, in one word.
 
         Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
-        hard, and the run stays as it is for the next start. A drain puts the run back in the queue.
+        hard, and the run stays as it is for the next start. A drain puts the run back in the queue. `UnavailableError`
+        when storage was away for too long.
         """
         elsewhere = self._queue.worker_id is not None and run.kwargs.home != self._queue.worker_id
         stream = await self._log.produce(run.run_id, resumable=run.kwargs.stream_resumable, awaited_elsewhere=elsewhere)
@@ -125,7 +136,7 @@ class Executor:
         try:
             ending = await self._attempt(attempt, control)
         except GraphDrained:
-            await self._queue.release(run, now=self._now())
+            await self._put_back(run, counts=False)
             self._log.close(stream, None)
             self._metrics.run_released()
             bound.info("run_released", attempt=run.attempt)
@@ -133,14 +144,18 @@ class Executor:
         except asyncio.CancelledError:
             action = await self._decided(run)
             if action is None:
-                await self._give_back(run)
+                # Stopped before it was done: not the run's fault, so that it does not count as a failed attempt.
                 self._log.close(stream, None)
+                await self._put_back(run, counts=False)
                 raise
             ending = cancelled_ending(action)
+        except UnavailableError:
+            self._log.close(stream, None)  # who reads comes back to the next attempt
+            raise
         except Exception as error:  # noqa: BLE001 - the border around one run: whatever a graph raises is its run's end
             bound.warning("run_failed", error=type(error).__name__, exc_info=error)
             ending = _failed({"error": type(error).__name__, "message": self._mask(str(error))})
-        ending = await _uninterrupted(self._end(attempt, ending))
+        ending = await uninterrupted(self._end(attempt, ending))
         status = "rolled_back" if ending.rolled_back else ending.status
         seconds = round(self._clock.monotonic() - attempt.started, 6)
         self._metrics.run_ended(run.graph_id, status, seconds)
@@ -346,14 +361,10 @@ class Executor:
                 if self.stopping:
                     raise
                 log.error("end_not_stored", error=str(error))
-                await asyncio.sleep(_RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
 
-    async def _give_back(self, run: Run) -> None:
-        """A stop that could not wait for this run is not the run's fault, and does not count as a failed attempt."""
-        try:
-            await _uninterrupted(self._queue.release(run, now=self._now()))
-        except ThreadkeepError as error:
-            log.error("run_not_released", run_id=run.run_id, error=str(error))
+    async def _put_back(self, run: Run, *, counts: bool) -> None:
+        await uninterrupted(put_back(self._queue, run, counts=counts, now=self._now, stopping=lambda: self.stopping))
 
     async def _decided(self, run: Run) -> CancelAction | None:
         try:
@@ -375,18 +386,6 @@ def _auth(run: Run) -> dict[str, Any]:
         "langgraph_auth_user_id": user.identity,
         "langgraph_auth_permissions": list(user.permissions),
     }
-
-
-async def _uninterrupted(step: Coroutine[Any, Any, T]) -> T:
-    """Carry a step through although somebody cancels the run meanwhile: an end is never half an end."""
-    task = asyncio.ensure_future(step)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.done():
-                break
-    return task.result()
 
 
 def _failed(error: dict[str, str], *, timeout: bool = False) -> Ending:

@@ -47,6 +47,9 @@ class Leases:
         self._metrics = metrics
         self._seconds = seconds
         self._believed_until = clock.monotonic() + seconds
+        self._silent_until = 0.0
+        self._given_up: set[Held] = set()
+        """What was stopped, and waits for the database to be put back."""
 
     async def serve(self) -> None:
         """Beat until cancelled. While the database cannot be reached for as long as a lease is, give up the runs."""
@@ -56,6 +59,7 @@ class Leases:
                 await self.take_over()
             except ThreadkeepError as error:
                 log.error("heartbeat_failed", error=str(error))
+                self._silent_until = self._clock.monotonic() + self._seconds
                 if self._clock.monotonic() >= self._believed_until:
                     self._give_up(self._held(), "no heartbeat was stored in time")
             await asyncio.sleep(self._seconds / _BEATS_A_LEASE)
@@ -70,7 +74,12 @@ class Leases:
         self._believed_until = since + self._seconds
 
     async def take_over(self) -> None:
-        """Offer again whatever a process that says nothing any more has left running."""
+        """Offer again whatever a process that says nothing any more has left running.
+
+        While the database was away nobody could say anything: who lives has a lease's time to put its runs back.
+        """
+        if self._clock.monotonic() < self._silent_until:
+            return
         rescued = await self._queue.rescue(now=timestamp(self._clock.now()))
         if rescued:
             self._metrics.runs_rescued(rescued)
@@ -81,7 +90,9 @@ class Leases:
         return [Held(run.run_id, run.attempt) for run in self._worker.runs()]
 
     def _give_up(self, lost: list[Held], reason: str) -> None:
-        for held in lost:
+        given_up = set(lost) - self._given_up
+        self._given_up = (self._given_up | given_up) & set(self._held())
+        for held in given_up:
             log.warning("run_lost", run_id=held.run_id, attempt=held.attempt, reason=reason)
             self._worker.stop_run(held.run_id)
 

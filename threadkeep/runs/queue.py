@@ -276,13 +276,17 @@ class RunQueue:
         self._on_end()
         return found
 
-    async def release(self, run: Run, *, now: str) -> None:
-        """Put back a run that a stopping server gave up at a super-step border; that start does not count."""
+    async def release(self, run: Run, *, now: str, counts: bool = False) -> None:
+        """Put back a run that was given up for no fault of its own: unless it `counts`, that start is forgotten.
+
+        Also of one that has been offered again meanwhile, as long as nobody has started it.
+        """
+        forgotten = "" if counts else "failed_attempts = -1, "
 
         def work(connection: Connection) -> None:
             connection.execute(
-                """UPDATE runs SET status = 'pending', failed_attempts = -1, updated_at = ?
-                   WHERE run_id = ? AND attempt = ? AND status = 'running'""",
+                f"""UPDATE runs SET status = 'pending', {forgotten}updated_at = ?
+                    WHERE run_id = ? AND attempt = ? AND status IN ('pending', 'running')""",
                 (now, run.run_id, run.attempt),
             )
             connection.tell(f"run {run.run_id} {run.thread_id}")

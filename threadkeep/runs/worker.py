@@ -6,6 +6,7 @@ It is told in memory when a run was accepted or ended; looking by itself now and
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -53,6 +54,7 @@ class Worker:
         self._settings = settings
         self._running: dict[str, _Running] = {}
         self._kept_off: dict[str, _Hold] = {}
+        self._reserving = threading.Lock()
         self._wanted = asyncio.Event()
         self._looked_at = ""
         self._nobody_waits = False
@@ -69,11 +71,12 @@ class Worker:
 
         To be asked inside the transaction that starts it: whoever keeps off runs looks at what is committed.
         """
-        free = self._nobody_waits and not self.draining and run.thread_id not in self._kept_off
-        if not free or self._places() <= 0 or run.graph_id in self._full_graphs():
-            return False
-        self._running[run.run_id] = _Running(run, RunControl())
-        return True
+        with self._reserving:  # transactions on PostgreSQL have threads of their own
+            free = self._nobody_waits and not self.draining and run.thread_id not in self._kept_off
+            if not free or self._places() <= 0 or run.graph_id in self._full_graphs():
+                return False
+            self._running[run.run_id] = _Running(run, RunControl())
+            return True
 
     def begin(self, run: Run) -> None:
         """Carry out a run whose place is reserved, now that it is stored as started."""
@@ -173,17 +176,19 @@ class Worker:
 
     async def _carry_out(self, running: _Running) -> None:
         running.started = True
-        await self._executor.execute(running.run, running.control)
+        if await self._executor.execute(running.run, running.control) == "released":
+            self.wake()  # it waits again
 
     def _full_graphs(self) -> list[str]:
         limit = self._settings.max_runs_per_graph
         if not limit:
             return []
-        counts = Counter(running.run.graph_id for running in self._running.values())
+        counts = Counter(running.run.graph_id for running in list(self._running.values()))
         return [graph_id for graph_id, count in counts.items() if count >= limit]
 
     def _ended(self, run_id: str, task: asyncio.Task[None]) -> None:
-        self._running.pop(run_id, None)
+        if (running := self._running.get(run_id)) is not None and running.task is task:
+            del self._running[run_id]  # else it was put back, and has been started again already
         if not task.cancelled() and (error := task.exception()) is not None:
             # The end of a run could not be stored. Its row still says running: the next start takes it up again.
             log.error("run_not_ended", run_id=run_id, exc_info=error)

@@ -251,6 +251,8 @@ def _pool(uri: str, size: int, *, least: int = 1) -> ConnectionPool[psycopg.Conn
         max_size=size,
         open=False,
         timeout=5.0,
+        # The pool pauses ever longer between its attempts; who asks after it gave up starts a new one at once.
+        reconnect_timeout=1.0,
         # Statements are sent whole, so that no type has to be guessed for a null.
         kwargs={
             **OPTIONS,
