@@ -201,8 +201,7 @@ class CheckpointFile:
             raise
         self.journal.add(rows)
         space.queued = rows
-        if rows.blocks:
-            self.hot.keep(space)  # it weighs more now
+        self.hot.keep(space)  # it weighs more now
         return rows
 
     def find(self, config: RunnableConfig, serde: SerializerProtocol) -> Found | None:

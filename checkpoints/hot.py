@@ -21,7 +21,10 @@ Ref = int | Ranges | dict[str, Any]  # a whole value's position, a list's ranges
 _SMALL = 8_000  # bytes of a checkpoint without its values, or of a task's writes, that are worth remembering
 _MOST_WRITES = 4
 _LISTS_PER_CHANNEL = 3  # the head, and branches that run beside it
-_NAMESPACE_OVERHEAD = 5_000  # measured: what a thread of two short messages takes, less their text
+_MOST_NAMESPACES = (
+    1_000  # 5 MB of short threads; one that is not here is read from the file, in a third of a millisecond
+)
+_NAMESPACE_OVERHEAD = 4_000  # measured: what a thread of two short messages takes, less what is stored of it
 _ITEM_OVERHEAD = 120  # bytes of Python objects round the bytes of one item, roughly
 
 
@@ -213,19 +216,29 @@ class HotNamespace:
     def weigh(self) -> int:
         """Bytes of memory, roughly."""
         lists = sum(hot.weight for known in self.lists.values() for hot in known)
-        return _NAMESPACE_OVERHEAD + lists + sum(len(data) for _, data, _ in self.wholes.values())
+        wholes = sum(len(data) for _, data, _ in self.wholes.values())
+        head = () if self.head is None else (self.head.body, *self.head.writes)
+        return _NAMESPACE_OVERHEAD + lists + wholes + sum(len(data) for _, data in head)
 
 
 class HotThreads:
-    """The namespaces in use, the longest unused dropped first when they weigh too much."""
+    """The namespaces in use, the longest unused dropped first when they weigh too much or are too many.
 
-    def __init__(self, most_bytes: int) -> None:
+    A thread of two messages weighs so little that weight alone would keep ten thousand that nobody comes back to.
+    """
+
+    def __init__(self, most_bytes: int, most: int = _MOST_NAMESPACES) -> None:
         self._most_bytes = most_bytes
+        self._most = most
         self._bytes = 0
         self._known: OrderedDict[tuple[str, str], HotNamespace] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._known)
+
+    @property
+    def weight(self) -> int:
+        return self._bytes
 
     def get(self, thread_id: str, checkpoint_ns: str) -> HotNamespace | None:
         key = (thread_id, checkpoint_ns)
@@ -240,7 +253,7 @@ class HotThreads:
         namespace.weight = namespace.weigh()
         self._known[key] = namespace
         self._bytes += namespace.weight
-        while self._bytes > self._most_bytes and len(self._known) > 1:
+        while len(self._known) > 1 and (self._bytes > self._most_bytes or len(self._known) > self._most):
             oldest = next(iter(self._known.values()))
             if oldest.queued is not None and not oldest.queued.answered:
                 break  # what is not here is in the file

@@ -55,7 +55,7 @@ def connect(path: Path, *, vfs: str | None = None, exclusive: bool = False) -> a
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "normal")  # commits survive the process; flush() makes them survive the power
     connection.wal_autocheckpoint(0)
-    connection.pragma("cache_size", -16_000)
+    connection.pragma("cache_size", -4_000)  # the operating system keeps what does not fit
     connection.set_busy_timeout(0)
     return connection
 
