@@ -2,19 +2,84 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
+from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.endings import end_pending
-from threadkeep.runs.records import COLUMNS, run_from
+from threadkeep.runs.quotas import Quotas
+from threadkeep.runs.records import COLUMNS, insert_run, run_from
 from threadkeep.runs.run import Run
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.intents import deletion_decided
-from threadkeep.storage.thread_rows import Thread, insert_thread, owned_thread
+from threadkeep.storage.thread_rows import Thread, insert_thread, merge_metadata, owned_thread, thread_key
 
 BY_KEY = f"SELECT {COLUMNS} FROM runs WHERE ifnull(owner, '') = ? AND idempotency_key = ?"
 _BUSY = "Thread is already running a task. Wait for it to finish or choose a different multitask strategy."
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    run: Run
+    is_new: bool
+    to_stop: tuple[str, ...] = ()
+    """Running runs that must be told to stop; what their end does is already decided in their rows."""
+    started: Run | None = None
+    """The run as it is carried out, when it was started along with its acceptance."""
+
+
+class Starter(Protocol):
+    """Who carries out runs, asked whether there is a place for one that is being accepted."""
+
+    def reserve(self, run: Run) -> bool:
+        """Keep a place for the run, if it may begin as soon as it is stored; `begin` or `let_go` follows."""
+
+    def begin(self, run: Run) -> None: ...
+
+    def let_go(self, run_id: str) -> None:
+        """The run was not stored as started: its place, if one was kept, is free again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a run meets on its thread."""
+
+    is_free: bool
+    """No other run waits or executes there."""
+    to_stop: tuple[str, ...] = ()
+    """Running runs that have to be told to stop."""
+
+
+def enter(
+    connection: Connection, run: Run, caller: Caller, new_thread: Thread | None, quotas: Quotas, starter: Starter | None
+) -> Accepted:
+    """Store the run, and decide what becomes of it and of those it meets.
+
+    One that is due, and meets no other on its thread, is stored as started where the `starter` has a place.
+    """
+    thread = thread_for(connection, run, caller, new_thread)
+    way = make_way(connection, run)
+    quotas.require_room(connection, run)
+    started = None
+    if starter is not None and way.is_free and run.due_at <= run.created_at:
+        started = _started(connection, run, starter)
+    insert_run(connection, started or run)
+    merge_metadata(connection, thread, {"graph_id": run.graph_id, "assistant_id": run.assistant_id})
+    connection.execute(
+        """UPDATE threads SET status = 'busy', updated_at = ?, graph_id = ifnull(graph_id, ?), config = ?
+           WHERE thread_id = ?""",
+        (run.created_at, run.graph_id, json.dumps_text(run.kwargs.config), run.thread_id),
+    )
+    connection.tell(f"run {run.run_id} {run.thread_id}")
+    return Accepted(run, True, way.to_stop, started)
+
+
+def _started(connection: Connection, run: Run, starter: Starter) -> Run | None:
+    """The new run at its first attempt, if it may begin at once."""
+    started = replace(run, status="running", attempt=1, started_at=run.created_at, updated_at=run.created_at)
+    return started if connection.try_lock(thread_key(run.thread_id)) and starter.reserve(started) else None
 
 
 def find_by_key(connection: Connection, run: Run) -> Run | None:
@@ -42,16 +107,6 @@ def thread_for(connection: Connection, run: Run, caller: Caller, new_thread: Thr
 def mark_cancelled(connection: Connection, run_id: str, action: str, reason: str) -> None:
     connection.execute("UPDATE runs SET cancel = ?, cancel_reason = ? WHERE run_id = ?", (action, reason, run_id))
     connection.tell(f"cancel {run_id}")
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """What a run meets on its thread."""
-
-    is_free: bool
-    """No other run waits or executes there."""
-    to_stop: tuple[str, ...] = ()
-    """Running runs that have to be told to stop."""
 
 
 def make_way(connection: Connection, run: Run) -> Way:

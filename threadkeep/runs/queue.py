@@ -13,22 +13,22 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.clock import seconds_since, timestamp
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.endings import delete_run, end_pending, settle_if_idle, store_end
-from threadkeep.runs.entering import BY_KEY, find_by_key, make_way, mark_cancelled, thread_for
+from threadkeep.runs.entering import BY_KEY, Accepted, Starter, enter, find_by_key, mark_cancelled
 from threadkeep.runs.quotas import Quotas
-from threadkeep.runs.records import COLUMNS, insert_run, run_from
+from threadkeep.runs.records import COLUMNS, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intent, add_intent
 from threadkeep.storage.metadata import visible
-from threadkeep.storage.thread_rows import Thread, merge_metadata, thread_key
+from threadkeep.storage.thread_rows import Thread, thread_key
 from threadkeep.streams.live import Event
 
 NO_PROGRESS = "/0"
@@ -41,31 +41,9 @@ _PASSED = """EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.th
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
-    run: Run
-    is_new: bool
-    to_stop: tuple[str, ...] = ()
-    """Running runs that must be told to stop; what their end does is already decided in their rows."""
-    started: Run | None = None
-    """The run as it is carried out, when it was started along with its acceptance."""
-
-
-@dataclass(frozen=True, slots=True)
 class QueueDepth:
     pending: int
     running: int
-
-
-class Starter(Protocol):
-    """Who carries out runs, asked whether there is a place for one that is being accepted."""
-
-    def reserve(self, run: Run) -> bool:
-        """Keep a place for the run, if it may begin as soon as it is stored; `begin` or `let_go` follows."""
-
-    def begin(self, run: Run) -> None: ...
-
-    def let_go(self, run_id: str) -> None:
-        """The run was not stored as started: its place, if one was kept, is free again."""
 
 
 class RunQueue:
@@ -116,24 +94,10 @@ class RunQueue:
                 return Accepted(known, is_new=False)
             if together_with is not None:
                 together_with(connection)
-            thread = thread_for(connection, run, caller, new_thread)
-            way = make_way(connection, run)
-            self._quotas.require_room(connection, run)
-            started = None
-            if starter is not None and way.is_free and run.due_at <= run.created_at:
-                started = self._started(connection, run, starter)
-            insert_run(connection, started or run)
-            if started is not None:
+            accepted = enter(connection, run, caller, new_thread, self._quotas, starter)
+            if accepted.started is not None:
                 self._take_lease(connection, run.run_id)
-            stamp = {"graph_id": run.graph_id, "assistant_id": run.assistant_id}
-            merge_metadata(connection, thread, stamp)
-            connection.execute(
-                """UPDATE threads SET status = 'busy', updated_at = ?, graph_id = ifnull(graph_id, ?), config = ?
-                   WHERE thread_id = ?""",
-                (run.created_at, run.graph_id, json.dumps_text(run.kwargs.config), run.thread_id),
-            )
-            connection.tell(f"run {run.run_id} {run.thread_id}")
-            return Accepted(run, True, way.to_stop, started)
+            return accepted
 
         def settled(done: asyncio.Future[Accepted]) -> None:
             stored = None if done.cancelled() or done.exception() else done.result()
@@ -319,11 +283,6 @@ class RunQueue:
             return "", ()
         lease = ", worker = ?, lease_until = clock_timestamp() + ? * interval '1 second'"
         return lease, (self.worker_id, self._lease_seconds)
-
-    def _started(self, connection: Connection, run: Run, starter: Starter) -> Run | None:
-        """The new run at its first attempt, if it may begin at once."""
-        started = replace(run, status="running", attempt=1, started_at=run.created_at, updated_at=run.created_at)
-        return started if connection.try_lock(thread_key(run.thread_id)) and starter.reserve(started) else None
 
     def _take_lease(self, connection: Connection, run_id: str) -> None:
         leased, lease = self._lease(connection)
