@@ -44,6 +44,7 @@ def stream_response(
             frames = [encode(event, with_id=with_id) for event in events if _asked(event, modes)]
             if frames:
                 yield b"".join(frames)
+            del frames  # what was sent is not held while there is nothing to send
 
     chunks = cancelling(engine, run, body()) if cancel_on_disconnect else body()
     return long_response(engine, chunks, media_type=EVENT_STREAM, heartbeat=HEARTBEAT, headers=headers)

@@ -6,7 +6,6 @@ that a run waits for none of it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -65,7 +64,7 @@ class Recording(BaseCallbackHandler):
         self._open: dict[UUID, Seen] = {}
         self._within: dict[UUID, str | None] = {}
         """Of everything that runs now, the span it belongs to."""
-        self._ended: deque[Seen] = deque()
+        self._ended: list[Seen] = []
 
     @property
     def waiting(self) -> int:
@@ -74,7 +73,9 @@ class Recording(BaseCallbackHandler):
 
     def take(self) -> list[Seen]:
         """Those that have ended since the last time."""
-        return [self._ended.popleft() for _ in range(len(self._ended))]
+        taken = self._ended[:]
+        del self._ended[: len(taken)]  # one that has ended in a thread meanwhile stays for the next time
+        return taken
 
     def under_way(self) -> list[Seen]:
         return list(self._open.values())

@@ -88,7 +88,8 @@ class EventLog:
         if not (stream.wanted or stream.followed):
             return
         stream.assigned += 1
-        event = Event(stream.assigned, name, json.dumps_to_keep(data), attempt, self._now())
+        beginning, end = stream.encoded(data)
+        event = Event(stream.assigned, name, beginning, attempt, self._now(), end)
         if not stream.resumable:
             stream.publish([event])
             if not stream.followed:
@@ -264,10 +265,10 @@ class EventLog:
         return [await self._whole(run_id, stored, values) for stored in await self.store.page(run_id, after)]
 
     async def _whole(self, run_id: str, stored: StoredEvent, values: Values) -> Event:
-        if stored.checkpoint_id is None or stored.event.data or values == "none":
+        if stored.checkpoint_id is None or stored.event.size or values == "none":
             return stored.event
         try:
-            return replace(stored.event, data=await self._rebuild(run_id, stored.checkpoint_id))
+            return replace(stored.event, beginning=await self._rebuild(run_id, stored.checkpoint_id))
         except GapError:
             if values == "all":
                 raise

@@ -49,7 +49,7 @@ class Frames:
     """Turns one run's stream parts into frames; keeps the messages that are still growing."""
 
     def __init__(self, asked: Iterable[str], *, subgraphs: bool) -> None:
-        self._asked = frozenset(asked)
+        self._asked = tuple(asked)
         self._subgraphs = subgraphs
         self._growing: dict[str, BaseMessage] = {}
         self._lifecycle = Lifecycle()

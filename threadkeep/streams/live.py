@@ -7,10 +7,10 @@ slow reader costs no memory of its own and never holds up the run; one that fall
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
+from threadkeep import json
 from threadkeep.errors import ThreadkeepError
 
 END = "end"
@@ -26,11 +26,22 @@ class Event:
     """Dense per run, from 1, across restarts."""
     name: str
     """The SSE event: the stream mode, with `|` and the subgraph namespace appended where there is one."""
-    data: bytes
-    """JSON."""
+    beginning: bytes
+    """JSON; all of it where there is no `end`."""
     attempt: int = 1
     at: int = 0
     """When, in milliseconds since 1970."""
+    end: bytes = b""
+    """What it has in common with the event before it: one object in memory for many tokens."""
+
+    @property
+    def data(self) -> bytes:
+        """Its JSON."""
+        return self.beginning + self.end
+
+    @property
+    def size(self) -> int:
+        return len(self.beginning) + len(self.end)
 
 
 class RunStream:
@@ -61,7 +72,8 @@ class RunStream:
         self.saver: asyncio.Task[None] | None = None
         self.fetcher: asyncio.Task[None] | None = None
         """Shows what another process stores."""
-        self._buffer: deque[Event] = deque()
+        self._buffer: list[Event] = []
+        self._last_end = b""
         self._bytes_left = buffer_bytes
         self._floor = last_id
         self._waiting: list[asyncio.Future[None]] = []
@@ -82,15 +94,20 @@ class RunStream:
         """Show events to the readers; of a resumable run only once they are stored."""
         for event in events:
             self._buffer.append(event)
-            self._bytes_left -= len(event.data)
+            self._bytes_left -= event.size
             self.last_id = event.event_id
             self.assigned = max(self.assigned, event.event_id)
             self.ended = self.ended or event.name == END
-        while self._bytes_left < 0 and len(self._buffer) > 1:
-            dropped = self._buffer.popleft()
-            self._floor = dropped.event_id
-            self._bytes_left += len(dropped.data)
+        self._drop_oldest()
         self._wake()
+
+    def _drop_oldest(self) -> None:
+        dropped = 0
+        while self._bytes_left < 0 and dropped < len(self._buffer) - 1:
+            self._floor = self._buffer[dropped].event_id
+            self._bytes_left += self._buffer[dropped].size
+            dropped += 1
+        del self._buffer[:dropped]
 
     def after(self, event_id: int) -> list[Event]:
         """The buffered events past this id, in order; `GapError` when some of them have left the buffer."""
@@ -99,11 +116,24 @@ class RunStream:
         if event_id >= self.last_id:
             return []
         # Ids are dense, so the place of an event in the buffer follows from its id.
-        start = event_id - self._floor
-        return [self._buffer[index] for index in range(start, len(self._buffer))]
+        return self._buffer[event_id - self._floor :]
 
     def buffered(self) -> list[Event]:
         return list(self._buffer)
+
+    def encoded(self, data: object) -> tuple[bytes, bytes]:
+        """The JSON of an event's data in two parts, in no more memory than they take.
+
+        Of a token's two thirds are the metadata of its message, which come again with each: the second part, if it says
+        the same as last time, is the same object.
+        """
+        if not isinstance(data, list) or len(data) != 2:
+            return json.dumps_to_keep(data), b""
+        first, second = data
+        end = b"," + json.dumps(second) + b"]"
+        if end != self._last_end:
+            self._last_end = end
+        return b"[" + json.dumps(first), self._last_end
 
     async def changed(self, event_id: int) -> None:
         """Return once there is something past this id, or nothing will ever be."""

@@ -89,6 +89,7 @@ class LongResponse(Response):
         try:
             async for chunk in self._body:
                 await pace.send(chunk)
+                del chunk  # or each silent stream would hold the last thing it said
             await pace.send(b"", last=True)
         except asyncio.CancelledError:
             if not gone.done() and not pace.ran_out:
