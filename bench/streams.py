@@ -1,7 +1,8 @@
 """`python -m bench.streams`: how long a token takes from the model to the reader, and a thousand open streams.
 
 The model notes in each token when it made it; client and server share the machine's clock. A stall is how much later
-than its token's moment a reader has it. The streams open one after the other, and count once all are open.
+than its token's moment a reader has it. The streams open one after the other, and count once all are open. The floor is
+LangGraph in a bare FastAPI route (`bench/floor.py`): what no server around it can do without.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from uuid import uuid4
 
 from bench.http import ROOT, free_port, started, until_listening
@@ -48,50 +51,65 @@ async def follow(port: int, tokens: int, pause: float, *, after: float = 0.0) ->
     return late
 
 
+@dataclass(frozen=True)
+class Measured:
+    first: list[float]
+    """Seconds from the model to the reader, of streams that are alone."""
+    late: list[float]
+    """The same of every token that came while all streams were open."""
+    bytes_a_stream: float
+
+
+async def measured(command: list[str], port: int, count: int, tokens_after: int) -> Measured:
+    """What so many open streams cost the server that this command starts."""
+    with started(command, {"LOG_FORMAT": "json", "MAX_CONCURRENT_RUNS": str(count)}) as process:
+        await until_listening(port)
+        await asyncio.gather(*(follow(port, 5, 0.01) for _ in range(20)))  # warm
+        first = [(await follow(port, 1, 0.02))[0][1] for _ in range(60)]
+        before = memory(process.pid)
+        opening = count / OPENED_A_SECOND
+        tokens = tokens_after + int(opening) + 2
+        waits = [number / OPENED_A_SECOND for number in range(count)]
+        streams = [asyncio.create_task(follow(port, tokens, 1.0, after=wait)) for wait in waits]
+        await asyncio.sleep(opening + 2)
+        all_open = time.time()
+        a_stream = (memory(process.pid) - before) / count
+        late = [seconds for one in await asyncio.gather(*streams) for made, seconds in one if made > all_open]
+    return Measured(first, late, a_stream)
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--streams", type=int, default=1_000)
     parser.add_argument("--tokens", type=int, default=20)
     parser.add_argument("--no-write", action="store_true")
     given = parser.parse_args()
-    port = free_port()
+    port, floor_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            sys.executable,
-            "server.py",
-            "--port",
-            str(port),
-            "--data",
-            f"{folder}/data",
-            "--config",
-            str(TICKING),
-        ]
-        with started(command, {"LOG_FORMAT": "json", "MAX_CONCURRENT_RUNS": str(given.streams)}) as process:
-            await until_listening(port)
-            await asyncio.gather(*(follow(port, 5, 0.01) for _ in range(20)))  # warm
-            first = [(await follow(port, 1, 0.02))[0][1] for _ in range(60)]
-            before = memory(process.pid)
-            opening = given.streams / OPENED_A_SECOND
-            tokens = given.tokens + int(opening) + 2
-            waits = [number / OPENED_A_SECOND for number in range(given.streams)]
-            streams = [asyncio.create_task(follow(port, tokens, 1.0, after=wait)) for wait in waits]
-            await asyncio.sleep(opening + 2)
-            all_open = time.time()
-            a_stream = (memory(process.pid) - before) / given.streams
-            late = [seconds for one in await asyncio.gather(*streams) for made, seconds in one if made > all_open]
-    ordered = sorted(late)
-    rows = [
-        ("figure", "measured", "wanted"),
-        ("first token, from the model to the reader, median ms", f"{statistics.median(first) * 1e3:.2f}", "≤ 5"),
-        (f"{given.streams:,} streams, a token a second each: median ms", f"{statistics.median(late) * 1e3:.1f}", ""),
-        ("the same, 99 of 100 within ms", f"{ordered[int(len(ordered) * 0.99)] * 1e3:.0f}", ""),
-        ("the same, longest stall, ms", f"{ordered[-1] * 1e3:.0f}", "≤ 250"),
-        ("memory for each open stream with its run, kB", f"{a_stream / 1e3:.0f}", "≤ 100"),
-    ]
-    text = f"Measured on {machine()}.\n\n{markdown(rows)}"
+        command = [sys.executable, "server.py", "--port", str(port), "--data", f"{folder}/data"]
+        ours = await measured([*command, "--config", str(TICKING)], port, given.streams, given.tokens)
+    command = [sys.executable, "-m", "bench.floor", str(floor_port)]
+    floor = await measured(command, floor_port, given.streams, given.tokens)
+    text = f"Measured on {machine()}.\n\n{table(given.streams, ours, floor)}"
     sys.stdout.write(text + "\n")
     if not given.no_write:
         write_section("streams", "Streams", text)
+
+
+def table(count: int, ours: Measured, floor: Measured) -> str:
+    rows = [("figure", "floor", "threadkeep", "wanted")]
+
+    def add(figure: str, wanted: str, of: Callable[[Measured], float], digits: int = 0) -> None:
+        rows.append((figure, f"{of(floor):.{digits}f}", f"{of(ours):.{digits}f}", wanted))
+
+    add(
+        "first token, from the model to the reader, median ms", "≤ 5", lambda one: statistics.median(one.first) * 1e3, 2
+    )
+    add(f"{count:,} streams, a token a second each: median ms", "", lambda one: statistics.median(one.late) * 1e3, 1)
+    add("the same, 99 of 100 within ms", "", lambda one: sorted(one.late)[int(len(one.late) * 0.99)] * 1e3)
+    add("the same, longest stall, ms", "≤ 250", lambda one: max(one.late) * 1e3)
+    add("memory for each open stream with its run, kB", "≤ 100", lambda one: one.bytes_a_stream / 1e3)
+    return markdown(rows)
 
 
 if __name__ == "__main__":
