@@ -22,12 +22,17 @@ from checkpoints.postgres import PostgresState
 from tests.api.waiting import until
 from tests.cluster.test_faults import closed
 from tests.postgres import server_uri
+from tests.runs.engines import HeldClock
+from tests.runs.records import enqueue
 from threadkeep.callers import EVERYONE
+from threadkeep.clock import Clock, timestamp
 from threadkeep.config import Config, GraphSpec
 from threadkeep.config_values import Target
 from threadkeep.engine import Engine, open_engine
 from threadkeep.errors import UnavailableError
 from threadkeep.runs.accept import RunRequest
+from threadkeep.runs.leases import Leases
+from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Run
 from threadkeep.settings import Settings
 from threadkeep.storage.postgres_schema import HELD_RUN
@@ -50,7 +55,7 @@ class Node:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, uri: str, state_uri: str, node: Node, *, patience: float, lease: float
+    folder: Path, uri: str, state_uri: str, node: Node, *, patience: float, lease: float, clock: Clock | None = None
 ) -> AsyncIterator[Engine]:
     """One start without progress is already too much, so that whatever counts as one shows."""
     settings = Settings(
@@ -60,7 +65,7 @@ async def opened(
     graph = StateGraph(MessagesState).add_node("wait", node).add_edge(START, "wait").compile()
     config = Config(folder, {"g": GraphSpec(Target("./g.py", "graph"))})
     opening = open_engine(
-        settings, config, {"g": graph}, open_saver=state.open_checkpointer, open_store=state.open_store
+        settings, config, {"g": graph}, open_saver=state.open_checkpointer, open_store=state.open_store, clock=clock
     )
     async with opening as engine:
         yield engine
@@ -127,3 +132,26 @@ async def test_a_run_whose_checkpoint_a_database_that_is_there_never_takes_is_pa
             ended = await run()
             assert ended.error is not None
             assert (ended.error["error"], ended.attempt) == ("PoisonRun", 2)
+
+
+async def test_after_a_silence_the_others_are_heard_before_their_runs_are_taken(
+    tmp_path: Path, postgres_uri: str
+) -> None:
+    clock = HeldClock()
+    async with opened(
+        tmp_path, postgres_uri, postgres_uri, Node(), patience=30, lease=1000, clock=clock
+    ) as engine:  # its own leases look once, at the start
+        engine.worker.draining = True
+        other = RunQueue(engine.database, worker_id="other", lease_seconds=0)
+        run = (await enqueue(other, "t")).run
+        assert len(await other.claim(now=timestamp(clock.now()), limit=1)) == 1
+        leases = Leases(engine.database, engine.queue, engine.worker, clock, engine.metrics, seconds=5)
+
+        async def status_at(seconds: float) -> str:
+            clock.seconds = seconds
+            await leases.beat()
+            await leases.take_over()
+            return (await engine.queue.get(run.run_id, EVERYONE)).status
+
+        # A beat that comes a lease late: the database, or this whole machine, stood still.
+        assert [await status_at(seconds) for seconds in (6, 8, 10.9, 11.1)] == ["running"] * 3 + ["pending"]

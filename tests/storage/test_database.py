@@ -11,6 +11,7 @@ import pytest
 from threadkeep.errors import ConflictError, CorruptError, StartupError, StorageFullError, UnavailableError
 from threadkeep.storage.database import Database
 from threadkeep.storage.migrations import migration_scripts
+from threadkeep.storage.postgres import without_password
 from threadkeep.storage.sqlite import open_sqlite
 
 
@@ -130,3 +131,11 @@ async def test_the_log_is_moved_into_the_file_while_writing_goes_on(tmp_path: Pa
             await asyncio.gather(*(database.write(insert(f"{written} {'x' * 4000}")) for _ in range(50)))
             written += 50
         assert len(await keys(database)) == written
+
+
+def test_a_database_is_named_with_all_its_places_and_without_its_password() -> None:
+    said = "postgresql://ada:secret@one,two:5433,three:5434/threads?target_session_attrs=read-write"
+    assert without_password(said) == "postgresql://ada@one:5432,two:5433,three:5434/threads"
+    assert without_password("host=one,two port=6000 dbname=threads") == "postgresql://@one:6000,two:6000/threads"
+    with pytest.raises(StartupError, match="must look like"):
+        without_password("no address")

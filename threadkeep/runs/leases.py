@@ -47,7 +47,7 @@ class Leases:
         self._metrics = metrics
         self._seconds = seconds
         self._believed_until = clock.monotonic() + seconds
-        self._silent_until = 0.0
+        self._hearing_until = 0.0
         self._given_up: set[Held] = set()
         """What was stopped, and waits for the database to be put back."""
 
@@ -59,7 +59,7 @@ class Leases:
                 await self.take_over()
             except ThreadkeepError as error:
                 log.error("heartbeat_failed", error=str(error))
-                self._silent_until = self._clock.monotonic() + self._seconds
+                self._hear_the_others()
                 if self._clock.monotonic() >= self._believed_until:
                     self._give_up(self._held(), "no heartbeat was stored in time")
             await asyncio.sleep(self._seconds / _BEATS_A_LEASE)
@@ -71,20 +71,26 @@ class Leases:
         if held:
             lost = await self._database.write(self._prolong(held), durable=False)
             self._give_up(lost, "another process has taken it over")
+        else:
+            await self._database.read_one("SELECT 1")
+        if self._clock.monotonic() >= self._believed_until:
+            self._hear_the_others()
         self._believed_until = since + self._seconds
 
     async def take_over(self) -> None:
-        """Offer again whatever a process that says nothing any more has left running.
-
-        While the database was away nobody could say anything: who lives has a lease's time to put its runs back.
-        """
-        if self._clock.monotonic() < self._silent_until:
+        """Offer again whatever a process that says nothing any more has left running."""
+        if self._clock.monotonic() < self._hearing_until:
             return
         rescued = await self._queue.rescue(now=timestamp(self._clock.now()))
         if rescued:
             self._metrics.runs_rescued(rescued)
             log.warning("runs_taken_over", runs=rescued)
             self._worker.wake()
+
+    def _hear_the_others(self) -> None:
+        """Where this process could not say that it lives, nor could others: they have a lease's time to put back what
+        they had to stop, which does not count as a failed attempt then."""
+        self._hearing_until = self._clock.monotonic() + self._seconds
 
     def _held(self) -> list[Held]:
         return [Held(run.run_id, run.attempt) for run in self._worker.runs()]

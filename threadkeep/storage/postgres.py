@@ -240,8 +240,10 @@ def without_password(uri: str) -> str:
         known = conninfo_to_dict(uri)
     except psycopg.ProgrammingError as error:
         raise StartupError("DATABASE_URI must look like postgresql://user:password@host:5432/name.") from error
-    host = known.get("host") or "localhost"
-    return f"postgresql://{known.get('user') or ''}@{host}:{known.get('port') or 5432}/{known.get('dbname') or ''}"
+    hosts, ports = str(known.get("host") or "localhost").split(","), str(known.get("port") or 5432).split(",")
+    places = zip(hosts, ports if len(ports) == len(hosts) else ports * len(hosts), strict=False)
+    where = ",".join(f"{host}:{port or 5432}" for host, port in places)
+    return f"postgresql://{known.get('user') or ''}@{where}/{known.get('dbname') or ''}"
 
 
 def _pool(uri: str, size: int, *, least: int = 1) -> ConnectionPool[psycopg.Connection[Row]]:
@@ -297,7 +299,7 @@ def _translated(error: Exception, name: str) -> ThreadkeepError:
         case errors.DiskFull():
             return StorageFullError()
         case PoolTimeout() | PoolClosed():
-            return UnavailableError(f"{name} has no connection to spare (DATABASE_POOL_SIZE).")
+            return UnavailableError(f"{name} has no connection to spare (DATABASE_POOL_SIZE), or cannot be reached.")
         case psycopg.OperationalError() | errors.ReadOnlySqlTransaction() | psycopg.InterfaceError():
             return UnavailableError(f"{name} cannot be used at the moment: {_words(error)}.")
         case _:
