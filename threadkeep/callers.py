@@ -38,6 +38,11 @@ class Caller:
         """Whether somebody had to say who this is."""
         return self.user is not None
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether every row is there for this caller."""
+        return self.owner is None and not self.filters
+
     def owns(self, owner: str | None) -> bool:
         """Whether rows of that owner are the caller's to see, as far as ownership goes."""
         return self.owner is None or owner == self.owner

@@ -304,7 +304,7 @@ class RunQueue:
 
     async def _thread_seen(self, thread_id: str, caller: Caller) -> bool:
         """A run is there for whom its thread is there, whoever started it."""
-        if caller.owner is None and not caller.filters:
+        if caller.sees_all:
             return True
         row = await self._database.read_one("SELECT owner, metadata FROM threads WHERE thread_id = ?", (thread_id,))
         return row is not None and visible(row[0], json.loads(row[1]), caller)
