@@ -113,7 +113,7 @@ def settled(http: httpx.Client, thread_id: str, statuses: list[str]) -> None:
 def whole_stream(http: httpx.Client, path: str) -> list[tuple[int, str, Any]]:
     """Every frame of a run's stream: (id, event, data), checked to be dense, and ended once."""
     frames = frames_in(http.get(path, headers={"last-event-id": "-1"}).text)
-    assert [number for number, _, _ in frames] == list(range(1, len(frames) + 1))
+    assert [number for number, _, _ in frames] == list(range(1, len(frames) + 1)), frames
     assert [name for _, name, _ in frames].count("end") == 1
     assert frames[-1][1] == "end"
     return frames

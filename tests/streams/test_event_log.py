@@ -91,6 +91,46 @@ async def test_ids_go_on_where_they_stopped_after_a_restart(database: Database) 
     assert [number for number, _, _ in await reading] == [1, 2, 3]
 
 
+async def test_ids_stay_dense_where_a_process_takes_a_run_back_that_it_had_lost_without_knowing(
+    database: Database,
+) -> None:
+    log, elsewhere, run = log_on(database), log_on(database), await running(database)
+    lost = await log.produce(run.run_id, resumable=True)
+    log.append(lost, "values", "first", attempt=1)
+    await log.flush(lost)
+    run = await started_again(database)
+    other = await elsewhere.produce(run.run_id, resumable=True, again=True)
+    elsewhere.append(other, "values", "second", attempt=2)
+    await elsewhere.flush(other)
+    run = await started_again(database)
+    stream = await log.produce(run.run_id, resumable=True, again=True)  # while the first attempt has not noticed
+    reading = asyncio.create_task(read_all(log.subscribe(stream, 0)))
+    log.append(stream, "values", "third", attempt=3)
+    await end(database, log, stream, run)
+    shown = [(1, "values", "first"), (2, "values", "second"), (3, "values", "third"), (4, END, {"status": "success"})]
+    assert await reading == shown
+    assert lost.ended  # its readers were let go, to come back
+    stored = log_on(database).replay(run.run_id, "success", 0, attempt=3, resumable=True)
+    assert await read_all(stored) == shown
+
+
+async def test_what_an_attempt_that_had_lost_its_run_could_not_store_leaves_no_gap(database: Database) -> None:
+    log, run = log_on(database), await running(database)
+    lost = await log.produce(run.run_id, resumable=True)
+    run = await started_again(database)
+    log.append(lost, "values", "too late", attempt=1)
+    await log.flush(lost)
+    stream = await log.produce(run.run_id, resumable=True, again=True)
+    log.append(stream, "values", "in time", attempt=2)
+    log.close(lost, None)  # the first attempt notices at last
+    assert log.live(run.run_id) is stream
+    await end(database, log, stream, run)
+    stored = log_on(database).replay(run.run_id, "success", 0, attempt=2, resumable=True)
+    late = [] if database.dialect.leases else [(1, "values", "too late")]  # a data folder has one process: none is late
+    shown = [*late, (len(late) + 1, "values", "in time"), (len(late) + 2, END, {"status": "success"})]
+    assert await read_all(stored) == shown
+
+
 async def test_a_reader_comes_back_after_any_event_and_misses_nothing(database: Database) -> None:
     log, run = log_on(database, buffer_bytes=50), await running(database)
     stream = await log.produce(run.run_id, resumable=True)

@@ -147,7 +147,8 @@ class Acceptance:
                 starter=self._worker,
             )
         except BaseException:
-            self._log.close(stream, None)
+            if not self._worker.carries(run.run_id):  # else only the asker has gone
+                self._log.close(stream, None)
             raise
         if not accepted.is_new:
             self._log.close(stream, None)

@@ -10,7 +10,7 @@ from threadkeep.callers import Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.endings import end_pending
 from threadkeep.runs.quotas import Quotas
-from threadkeep.runs.records import COLUMNS, insert_run, run_from
+from threadkeep.runs.records import COLUMNS, as_stored, insert_run, run_from
 from threadkeep.runs.run import Run
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.intents import deletion_decided
@@ -78,8 +78,11 @@ def enter(
 
 def _started(connection: Connection, run: Run, starter: Starter) -> Run | None:
     """The new run at its first attempt, if it may begin at once."""
-    started = replace(run, status="running", attempt=1, started_at=run.created_at, updated_at=run.created_at)
-    return started if connection.try_lock(thread_key(run.thread_id)) and starter.reserve(started) else None
+    if not connection.try_lock(thread_key(run.thread_id)):
+        return None
+    begun = replace(run, status="running", attempt=1, started_at=run.created_at, updated_at=run.created_at)
+    started = as_stored(begun)  # the first attempt is given what a later one would be
+    return started if starter.reserve(started) else None
 
 
 def find_by_key(connection: Connection, run: Run) -> Run | None:

@@ -122,7 +122,12 @@ class Executor:
         when storage was away for too long.
         """
         elsewhere = self._queue.worker_id is not None and run.kwargs.home != self._queue.worker_id
-        stream = await self._log.produce(run.run_id, resumable=run.kwargs.stream_resumable, awaited_elsewhere=elsewhere)
+        stream = await self._log.produce(
+            run.run_id,
+            resumable=run.kwargs.stream_resumable,
+            awaited_elsewhere=elsewhere,
+            again=run.attempt > 1,
+        )
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
         attempt = Attempt(run, stream, self._clock.monotonic(), measuring, recording)
         request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from threadkeep import json
 from threadkeep.runs.run import Run, RunKwargs
 from threadkeep.storage.connection import Connection, Row
@@ -40,6 +42,15 @@ def insert_run(connection: Connection, run: Run) -> None:
             run.ended_at,
             run.cancel_reason,
         ),
+    )
+
+
+def as_stored(run: Run) -> Run:
+    """The run as it would be read back: what JSON cannot hold is replaced, and nothing of it is anybody else's."""
+    return replace(
+        run,
+        metadata=json.loads(json.dumps_text(run.metadata)),
+        kwargs=RunKwargs(**json.loads(json.dumps_text(run.kwargs))),
     )
 
 

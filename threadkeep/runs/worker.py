@@ -217,6 +217,10 @@ class Worker:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    def carries(self, run_id: str) -> bool:
+        """Whether an attempt at the run is under way here, or about to begin."""
+        return run_id in self._running
+
     def runs(self) -> list[Run]:
         """The attempts under way here."""
         return [running.run for running in self._running.values()]

@@ -58,16 +58,27 @@ class EventLog:
         self.refresh(run_id)
         return stream
 
-    async def produce(self, run_id: str, *, resumable: bool, awaited_elsewhere: bool = False) -> RunStream:
+    async def produce(
+        self, run_id: str, *, resumable: bool, awaited_elsewhere: bool = False, again: bool = False
+    ) -> RunStream:
         """The same for who runs it: from here on its events come from this process.
 
-        With `awaited_elsewhere`, readers at another process wait for them.
+        With `awaited_elsewhere`, readers at another process wait for them. `again`: an earlier attempt, here or at
+        another process, has shown something perhaps, after which this one's ids go on.
         """
-        stream = self._live.get(run_id) or await self.open(run_id, resumable=resumable)
+        stream = self._live.get(run_id)
+        if stream is not None and again and stream.produced:
+            # An attempt here has lost the run and not noticed yet; ids it gave may never be stored. Readers come back.
+            self.close(stream, None)
+            stream = None
+        if stream is None:
+            stream = await self.open(run_id, resumable=resumable)
         stream.produced = True
         stream.followed = stream.followed or awaited_elsewhere
         if stream.fetcher is not None:
             await asyncio.wait([stream.fetcher])
+        if again and stream.last_id < await self.store.last_id(run_id):
+            await self._catch_up(stream)
         return stream
 
     def _opened(self, run_id: str, resumable: bool, *, last_id: int) -> RunStream:
@@ -192,7 +203,8 @@ class EventLog:
 
     def close(self, stream: RunStream, ending: Event | None) -> None:
         """The run is over (or, without an ending, given up by this process): readers finish, memory is let go."""
-        self._live.pop(stream.run_id, None)
+        if self._live.get(stream.run_id) is stream:  # an attempt that has lost its run may come late
+            del self._live[stream.run_id]
         if stream.saver is not None and ending is None:
             stream.saver.cancel()
         if ending is None:
