@@ -68,7 +68,10 @@ export function composer(act) {
   }
 
   async function chosen() {
-    asJson.checked = !(await takesMessages(assistant.value));
+    const asked = assistant.value;
+    const messages = await takesMessages(asked);
+    if (assistant.value !== asked) return; // another was chosen meanwhile, and may have been answered sooner
+    asJson.checked = !messages;
     shape();
   }
 
