@@ -21,9 +21,7 @@ Ref = int | Ranges | dict[str, Any]  # a whole value's position, a list's ranges
 _SMALL = 8_000  # bytes of a checkpoint without its values, or of a task's writes, that are worth remembering
 _MOST_WRITES = 4
 _LISTS_PER_CHANNEL = 3  # the head, and branches that run beside it
-_MOST_NAMESPACES = (
-    1_000  # 5 MB of short threads; one that is not here is read from the file, in a third of a millisecond
-)
+_MOST_NAMESPACES = 1_000  # 5 MB of short threads; another is read from the file, in a third of a millisecond
 _NAMESPACE_OVERHEAD = 4_000  # measured: what a thread of two short messages takes, less what is stored of it
 _ITEM_OVERHEAD = 120  # bytes of Python objects round the bytes of one item, roughly
 
