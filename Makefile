@@ -34,8 +34,8 @@ run: $(VENV)/.runtime  ## set up and start the server (the offline model when no
 dev: $(VENV)/.runtime  ## the same, restarted on every change of a source file; threads are kept
 	@$(BIN)/python server.py --offline-without-key --reload $(ARGS)
 
-test: $(VENV)/.dev  ## set up and run every test
-	@$(BIN)/python -m pytest $(ARGS)
+test: $(VENV)/.dev  ## set up and run every test, two at a time
+	@$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, import rules and bandit; runs no test
 	@$(BIN)/ruff format --check .

@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.talking import chat, frames, new_thread, run_of, said, wait_until
 from tests.processes import running_server
 
+MISSING = "7d1a2c7e-0000-4000-8000-000000000000"
 SHIPPED = "react, plan_execute, tree_of_thought"
 
 
@@ -115,13 +116,13 @@ def test_an_interrupt_is_answered_without_a_response_and_can_be_resumed(lookalik
     ("method", "path", "body", "status"),
     [
         ("GET", "/threads/not-an-id", None, 422),
-        ("GET", f"/threads/{uuid4()}", None, 404),
-        ("GET", f"/threads/{uuid4()}/state", None, 404),
-        ("GET", f"/threads/{uuid4()}/runs/{uuid4()}", None, 404),
-        ("POST", f"/threads/{uuid4()}/runs", {"assistant_id": "react"}, 404),
+        ("GET", f"/threads/{MISSING}", None, 404),
+        ("GET", f"/threads/{MISSING}/state", None, 404),
+        ("GET", f"/threads/{MISSING}/runs/{MISSING}", None, 404),
+        ("POST", f"/threads/{MISSING}/runs", {"assistant_id": "react"}, 404),
         ("POST", "/runs/wait", {"assistant_id": "nobody"}, 404),
         ("POST", "/runs/wait", {}, 422),
-        ("GET", f"/assistants/{uuid4()}", None, 404),
+        ("GET", f"/assistants/{MISSING}", None, 404),
         ("GET", "/nowhere", None, 404),
         ("DELETE", "/chat", None, 405),
     ],
