@@ -3,18 +3,25 @@
 A thread that grows to 1,000 turns, 64 chats at once, and a file of 100,000 threads. Every turn of ours ends with a
 flush, so both have it on the disk when it ends. The stock saver's part takes most of the minutes and about 9 GB of
 disk, given back at the end; `--turns 100 --threads 2000` is a taste.
+
+All run as the server runs them: on uvloop, with its pace of the garbage collector. Each long thread grows in a process
+of its own, so that none has to find its way through the heap that another left behind.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import apsw
+import uvloop
 
 from bench.checkpoints_work import (
     CLIENTS,
@@ -28,6 +35,9 @@ from bench.checkpoints_work import (
     without_saver,
 )
 from bench.report import machine, write_section
+from threadkeep.heap import settle_heap
+
+T = TypeVar("T")
 
 SAVERS = ("stock", "stock + DeltaChannel", "ours")
 SHORT = 10
@@ -72,22 +82,49 @@ async def throughput(folder: Path, rounds: int, turns: int) -> dict[str, float]:
     return {name: statistics.median(measured) for name, measured in rates.items()}
 
 
-async def measure(given: argparse.Namespace, folder: Path) -> list[str]:
-    lengths = [SHORT, given.turns]
-    rates = await throughput(folder, given.rounds, 5)
-    say(f"turns per second: {rates}")
-    few = await many_threads(folder / "few", 100, given.samples * 10)
-    many = await many_threads(folder / "many", given.threads, given.samples * 10)
-    say(f"read among 100 threads {few:.2f} ms, among {given.threads} {many:.2f} ms")
+def as_served(work: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    """What the work comes to, in the event loop and with the collector's pace that the server has."""
+    settle_heap()
+    return uvloop.run(work(*arguments))  # type: ignore[arg-type]
+
+
+def alone(work: Callable[..., Awaitable[T]], *arguments: object) -> T:
+    """The same in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(as_served, work, *arguments).result()
+
+
+async def grown(name: str, folder: Path, lengths: list[int], samples: int) -> dict[int, Point]:
+    """One saver's long thread; its file is measured closed, and deleted."""
+    async with subject(name, folder) as one:
+        points = await long_thread(one, lengths, samples)
+    assert one.file is not None
+    points[lengths[-1]].size = one.file.stat().st_size
+    one.file.unlink()
+    return points
+
+
+async def bare(folder: Path, lengths: list[int], samples: int) -> dict[int, float]:
     async with subject("none", folder) as one:
-        none = await without_saver(one, lengths, given.samples)
+        return await without_saver(one, lengths, samples)
+
+
+async def reads(folder: Path, threads: int, samples: int) -> tuple[float, float]:
+    """Milliseconds to read a thread among 100, and among so many."""
+    few = await many_threads(folder / "few", 100, samples * 10)
+    return few, await many_threads(folder / "many", threads, samples * 10)
+
+
+def measure(given: argparse.Namespace, folder: Path) -> list[str]:
+    lengths = [SHORT, given.turns]
+    rates = alone(throughput, folder, given.rounds, 5)
+    say(f"turns per second: {rates}")
+    few, many = alone(reads, folder, given.threads, given.samples)
+    say(f"read among 100 threads {few:.2f} ms, among {given.threads} {many:.2f} ms")
+    none = alone(bare, folder, lengths, given.samples)
     points: dict[str, dict[int, Point]] = {}
     for name in SAVERS[::-1]:
-        async with subject(name, folder) as one:
-            points[name] = await long_thread(one, lengths, given.samples)
-        assert one.file is not None
-        points[name][given.turns].size = one.file.stat().st_size
-        one.file.unlink()
+        points[name] = alone(grown, name, folder, lengths, given.samples)
         say(f"{name}: {points[name]}")
     return [
         "| | measured | wanted | met |",
@@ -113,7 +150,7 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-async def main() -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=1_000)
     parser.add_argument("--threads", type=int, default=100_000)
@@ -124,7 +161,7 @@ async def main() -> None:
     given = parser.parse_args()
     began_on = f"{machine()}, SQLite {apsw.sqlite_lib_version()}"
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-        tables = await measure(given, Path(folder))
+        tables = measure(given, Path(folder))
     text = "\n".join([f"Measured by `make bench-checkpoints` on {began_on}.", "", *tables])
     sys.stdout.write(text + "\n")
     if not given.no_write:
@@ -132,4 +169,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
