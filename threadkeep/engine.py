@@ -48,6 +48,7 @@ from threadkeep.storage.feedback import FeedbackTable
 from threadkeep.storage.intents import Intents
 from threadkeep.storage.opening import Opened, open_database
 from threadkeep.storage.outbox import Outbox
+from threadkeep.storage.sqlite import Disk
 from threadkeep.storage.threads import Threads
 from threadkeep.storage.traces import Traces
 from threadkeep.streams.event_log import EventLog
@@ -113,6 +114,7 @@ async def open_engine(
     open_store: OpenStore,
     model: str | None = None,
     clock: Clock | None = None,
+    disk: Disk | None = None,
 ) -> AsyncIterator[Engine]:
     """Open the data folder, take up what the last process left, and run until the block ends."""
     if not _msgpack.STRICT_MSGPACK_ENABLED:
@@ -122,7 +124,7 @@ async def open_engine(
         log.warning("configuration", problem=words)
     asyncio.get_running_loop().set_default_executor(SyncThreads(settings.max_concurrent_runs))
     async with AsyncExitStack() as stack:
-        opened = await stack.enter_async_context(open_database(settings))
+        opened = await stack.enter_async_context(open_database(settings, disk))
         saver = await open_saver_of(config, settings.data_dir, open_saver, stack)
         store = await open_store_of(config, settings.data_dir, open_store, stack, clock)
         engine = _wired(settings, config, graphs, opened, saver, store, clock, model)

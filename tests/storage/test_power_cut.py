@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from tests.checkpoints.power import ForgetfulDisk
 from tests.runs.records import NOW, enqueue
 from threadkeep.callers import EVERYONE
-from threadkeep.errors import NotFoundError, ThreadkeepError
+from threadkeep.errors import NotFoundError, ThreadkeepError, UnavailableError
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending
 from threadkeep.storage.sqlite import Disk, open_sqlite
@@ -66,6 +67,64 @@ async def check(path: Path, told: dict[str, str], shown: dict[str, int]) -> None
             assert [item.event.event_id for item in await events.page(run_id, 0)][:last_id] == list(
                 range(1, last_id + 1)
             )
+
+
+class CountedDisk:
+    """Counts the syncs of the log, and refuses one on demand."""
+
+    def __init__(self) -> None:
+        self.syncs = 0
+        self.refuses = False
+        self.synced = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def sync(self, _wal: int) -> None:
+        if self.refuses:
+            self.refuses = False
+            raise OSError("on purpose")
+        self.syncs += 1
+        self._loop.call_soon_threadsafe(self.synced.set)
+
+
+async def test_what_nobody_waits_for_gets_to_the_disk_soon_by_one_sync_for_all(tmp_path: Path) -> None:
+    disk = CountedDisk()
+    async with open_sqlite(tmp_path / "server.db", Disk(sync=disk.sync)) as database:
+        queue = RunQueue(database)
+        await queue.sync()
+        before = disk.syncs
+        places = []
+        for _ in range(5):
+            await database.write(lambda connection: None, durable=False)
+            places.append(database.sync_soon())
+        assert places == sorted(set(places))
+        disk.synced.clear()
+        async with asyncio.timeout(10):
+            await disk.synced.wait()
+        await database.sync()
+        await database.sync(places[0])
+        assert disk.syncs == before + 1, "nothing was left to sync"
+
+
+async def test_a_file_that_is_closed_has_everything_on_the_disk(tmp_path: Path) -> None:
+    disk = CountedDisk()
+    async with open_sqlite(tmp_path / "server.db", Disk(sync=disk.sync)) as database:
+        await database.sync()
+        before = disk.syncs
+        await database.write(lambda connection: None, durable=False)
+    assert disk.syncs == before + 1
+
+
+async def test_a_disk_that_refuses_is_told_to_who_waits_and_never_taken_for_done(tmp_path: Path) -> None:
+    disk = CountedDisk()
+    async with open_sqlite(tmp_path / "server.db", Disk(sync=disk.sync)) as database:
+        await database.write(lambda connection: None, durable=False)
+        place = database.sync_soon()
+        disk.refuses = True
+        with pytest.raises(UnavailableError, match="did not take the data"):
+            await database.sync(place)
+        assert not database.is_on_disk(place)
+        await database.sync(place)
+        assert database.is_on_disk(place)
 
 
 class Failing(apsw.VFS):

@@ -134,6 +134,7 @@ class _Follower:
         if after is None:
             return None
         if stream is not None:
+            stream.on_thread = True
             return log.subscribe(stream, stream.last_id if after == NOW else after, values=start.values)
         return log.replay(
             run.run_id,

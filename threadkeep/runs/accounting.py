@@ -34,6 +34,10 @@ class Accounting(BaseCallbackHandler):
         """Calls that ended well, in that order."""
         self._named: dict[UUID, tuple[str | None, str]] = {}
 
+    @property
+    def used_something(self) -> bool:
+        return bool(self.model_calls or self.answered or self.tools_used)
+
     def usage(self, costs: Sequence[float | None]) -> dict[str, Any]:
         """Tokens as the models reported them, all zero when none did, and what they cost, null when some price is
         unknown. `costs` are those of the answered calls."""

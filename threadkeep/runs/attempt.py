@@ -30,6 +30,8 @@ class Attempt:
     run: Run
     stream: RunStream
     started: float
+    start: int
+    """Its place in the database: once that is on the disk, so are the run's acceptance and this attempt's start."""
     measuring: Measuring
     recording: Recording | None
     accounting: Accounting = field(default_factory=Accounting)

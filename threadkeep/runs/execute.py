@@ -1,4 +1,4 @@
-"""One attempt at one run: drives the graph, shows what it does, and ends the run in one durable transaction.
+"""One attempt at one run: drives the graph, shows what it does, and hands what it came to on to be stored.
 
 It never writes to a socket: readers follow the event log. It never concludes from a thread's state that a run is over
 (after a crash, `state.next` may be empty while a task's writes wait to be applied): the run's row says what is to do,
@@ -8,9 +8,9 @@ and a run whose thread already holds checkpoints of its own goes on from the new
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -20,7 +20,6 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from opentelemetry.trace import StatusCode
 
-from threadkeep import json
 from threadkeep.auth.users import AuthUser
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, seconds_since, timestamp
@@ -28,13 +27,13 @@ from threadkeep.errors import ThreadkeepError, UnavailableError
 from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
-from threadkeep.runs.accounting import settled_usage
-from threadkeep.runs.attempt import Attempt, Showing, note_root, opening_of, preview_of, result_of, state_values
+from threadkeep.runs.attempt import Attempt, Showing, note_root, state_values
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
+from threadkeep.runs.finishing import Finishing
 from threadkeep.runs.measuring import Measuring
 from threadkeep.runs.prices import Prices
-from threadkeep.runs.putting_back import RETRY_SECONDS, put_back, uninterrupted
+from threadkeep.runs.putting_back import put_back, uninterrupted
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.recorder import Recorder
 from threadkeep.runs.recording import Recording
@@ -43,13 +42,10 @@ from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled
 from threadkeep.settings import Settings
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes
-from threadkeep.streams.live import Event, RunStream
 from threadkeep.streams.traced import parts_with_events
 from threadkeep.tracing import run_span
 
 log = structlog.get_logger("threadkeep.runs")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +76,23 @@ class Executor:
         self._saver = saver
         self._cleanup = cleanup
         self._metrics = metrics
-        self._prices = prices
         self._recorder = recorder
         self._mask = mask
         self._clock = clock
         self._settings = settings
         self.stopping = False
         """The server gives up on runs now; what cannot be stored at once is left for the next start."""
+        self._finishing = Finishing(
+            queue=queue,
+            event_log=event_log,
+            graphs=graphs,
+            saver=saver,
+            cleanup=cleanup,
+            metrics=metrics,
+            prices=prices,
+            clock=clock,
+            stopping=lambda: self.stopping,
+        )
 
     async def execute(self, run: Run, control: RunControl) -> str:
         """Carry out one started attempt to its end, whatever that is: its status, `rolled_back`, or `released`.
@@ -129,7 +135,7 @@ class Executor:
             again=run.attempt > 1,
         )
         measuring = Measuring(run.graph_id, self._metrics, self._clock)
-        attempt = Attempt(run, stream, self._clock.monotonic(), measuring, recording)
+        attempt = Attempt(run, stream, self._clock.monotonic(), self._queue.starts, measuring, recording)
         request = {} if run.kwargs.request_id is None else {"request_id": run.kwargs.request_id}
         bound = log.bind(
             **request, run_id=run.run_id, thread_id=run.thread_id, graph_id=run.graph_id, user_id=run.user_id
@@ -160,7 +166,7 @@ class Executor:
         except Exception as error:  # noqa: BLE001 - the border around one run: whatever a graph raises is its run's end
             bound.warning("run_failed", error=type(error).__name__, exc_info=error)
             ending = _failed({"error": type(error).__name__, "message": self._mask(str(error))})
-        ending = await uninterrupted(self._end(attempt, ending))
+        ending = await uninterrupted(self._finishing.end(attempt, ending))
         status = "rolled_back" if ending.rolled_back else ending.status
         seconds = round(self._clock.monotonic() - attempt.started, 6)
         self._metrics.run_ended(run.graph_id, status, seconds)
@@ -173,6 +179,7 @@ class Executor:
 
     async def _attempt(self, attempt: Attempt, control: RunControl) -> Ending:
         run = attempt.run
+        await self._queue.until_end_is_safe(run.thread_id)
         await self._cleanup.undo_runs(run.thread_id)
         if run.cancel is not None:
             return cancelled_ending(run.cancel)
@@ -313,60 +320,6 @@ class Executor:
                 "interrupts": [full_interrupt(item) for item in state.interrupts],
             },
         )
-
-    async def _end(self, attempt: Attempt, ending: Ending) -> Ending:
-        """Make the end durable, then show it. The ending that counts is given back: a cancellation that was decided
-        while the run was ending wins over its success."""
-        run, stream = attempt.run, attempt.stream
-        if ending.error is not None:
-            self._log.append(stream, "error", ending.error, attempt=run.attempt)
-        await self._when_stored(self._flush, stream)
-        attempt.used = await settled_usage(attempt.accounting, self._prices, self._metrics)
-        outcome = {
-            **ending.outcome,
-            "duration": round(self._clock.monotonic() - attempt.started, 6),
-            "usage": attempt.used,
-            "tools_used": attempt.accounting.tools_used,
-        }
-        values = None if run.kwargs.webhook is None else json.dumps(attempt.values)
-        opening, preview = opening_of(attempt.values), preview_of(attempt.values)
-        wanted = replace(ending, outcome=outcome, opening=opening, preview=preview, values=values)
-        settled = await self._when_stored(self._finish, attempt, wanted)
-        if settled is None:
-            self._log.close(stream, None)
-            return ending
-        finish = self._cleanup.finish_thread if run.kwargs.temporary else self._cleanup.undo_runs
-        await self._when_stored(finish, run.thread_id)
-        stream.result = result_of(attempt, settled)
-        stream.outcome = {**settled.outcome, "status": settled.status}
-        self._log.close(stream, self._final(attempt, settled))
-        return settled
-
-    async def _finish(self, attempt: Attempt, ending: Ending) -> Ending | None:
-        final = self._final(attempt, ending) if self._log.kept(attempt.stream) else None
-        return await self._queue.finish(attempt.run, ending, now=self._now(), final=final)
-
-    def _final(self, attempt: Attempt, ending: Ending) -> Event:
-        run = attempt.run
-        return self._log.ending(attempt.stream, {"run_id": run.run_id, "status": ending.status}, attempt=run.attempt)
-
-    async def _flush(self, stream: RunStream) -> None:
-        """Everything the thread and its readers were given is on the disk before the end is reported."""
-        flush = getattr(self._saver, "flush", None)
-        if flush is not None:
-            await flush()
-        await self._log.flush(stream)
-
-    async def _when_stored(self, step: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-        """The step's result, however long the disk refuses it; only a stopping server gives up (the row says why)."""
-        while True:
-            try:
-                return await step(*arguments)
-            except UnavailableError as error:
-                if self.stopping:
-                    raise
-                log.error("end_not_stored", error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
 
     async def _put_back(self, run: Run, *, counts: bool) -> None:
         await uninterrupted(put_back(self._queue, run, counts=counts, now=self._now, stopping=lambda: self.stopping))

@@ -11,23 +11,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from threadkeep import json
 from threadkeep.callers import Caller
-from threadkeep.clock import seconds_since, timestamp
-from threadkeep.errors import NotFoundError
+from threadkeep.runs.early_ends import EarlyEnds
 from threadkeep.runs.endings import delete_run, end_pending, settle_if_idle, store_end
-from threadkeep.runs.entering import BY_KEY, Accepted, Starter, enter, find_by_key, mark_cancelled
+from threadkeep.runs.entering import Accepted, Starter, enter, find_by_key, mark_cancelled
 from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.records import COLUMNS, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
+from threadkeep.runs.stored_runs import StoredRuns
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intent, add_intent
-from threadkeep.storage.metadata import visible
 from threadkeep.storage.thread_rows import Thread, thread_key
 from threadkeep.streams.live import Event
 
@@ -40,13 +38,7 @@ _PASSED = """EXISTS (SELECT 1 FROM runs AS other WHERE other.thread_id = runs.th
                          AND other.attempt > 0)"""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueDepth:
-    pending: int
-    running: int
-
-
-class RunQueue:
+class RunQueue(StoredRuns):
     def __init__(
         self,
         database: Database,
@@ -60,7 +52,8 @@ class RunQueue:
 
         Where several processes share the queue, each claims as `worker_id`, for `lease_seconds`.
         """
-        self._database = database
+        super().__init__(database)
+        self._early_ends = EarlyEnds(database)
         self._on_end = on_end
         self._quotas = quotas or Quotas()
         self.worker_id = worker_id
@@ -78,8 +71,8 @@ class RunQueue:
     ) -> Accepted:
         """Store an accepted run and decide what its multitask strategy means now.
 
-        Without `durable` it returns at the commit, which a killed process keeps; `sync` then makes it safe from a power
-        cut, and only after that may anybody be told.
+        Without `durable` it returns at the commit, which a killed process keeps, and which gets to the disk soon; only
+        after `sync` may anybody be told.
         `new_thread` is made when the thread does not exist yet. A known idempotency key gives the run it made before.
         What `together_with` does is part of the transaction. A run that is due, and meets no other on its thread, is
         started in it too where the `starter` has a place: a claim of its own would be a second transaction. It begins
@@ -101,6 +94,8 @@ class RunQueue:
 
         def settled(done: asyncio.Future[Accepted]) -> None:
             stored = None if done.cancelled() or done.exception() else done.result()
+            if stored is not None:
+                self._database.sync_soon()
             if starter is not None and stored is not None and stored.started is not None:
                 starter.begin(stored.started)
             elif starter is not None:
@@ -115,9 +110,22 @@ class RunQueue:
         """No process starts a run on the thread while the block lasts."""
         return self._database.hold(thread_key(thread_id))
 
-    async def sync(self) -> None:
-        """Return once every accepted run is safe from a power cut."""
-        await self._database.sync()
+    async def sync(self, upto: int | None = None) -> None:
+        """Return once every run that was accepted or started so far, or up to that place, is safe from a power cut."""
+        await self._database.sync(self.starts if upto is None else upto)
+
+    def start_sync(self, upto: int) -> None:
+        """Begin with what `sync` will wait for."""
+        self._database.start_sync(upto)
+
+    @property
+    def starts(self) -> int:
+        """Up to which place `sync` has to wait for all acceptances and starts until now."""
+        return self._database.promised
+
+    async def until_end_is_safe(self, thread_id: str) -> None:
+        """Return once the last end on the thread cannot be lost any more: only then may its state change again."""
+        await self._early_ends.until_safe(thread_id)
 
     async def claim(
         self, *, now: str, limit: int, full_graphs: Sequence[str] = (), other_than: Sequence[str] = ()
@@ -161,12 +169,10 @@ class RunQueue:
                 ).fetchall()
             ]
 
-        return await self._database.write(work, durable=False)
-
-    async def something_waits(self, *, now: str) -> bool:
-        """Whether there is a run that is due and was not started."""
-        query = "SELECT 1 FROM runs WHERE status = 'pending' AND due_at <= ? LIMIT 1"
-        return await self._database.read_one(query, (now,)) is not None
+        claimed = await self._database.write(work, durable=False)
+        if claimed:
+            self._database.sync_soon()
+        return claimed
 
     async def note_attempt(self, run: Run, *, progress: str) -> int:
         """Compare a repeated attempt's starting point with the last one's; how many starts in a row got nowhere."""
@@ -181,11 +187,14 @@ class RunQueue:
         await self._database.write(work)
         return failed
 
-    async def finish(self, run: Run, ending: Ending, *, now: str, final: Event | None = None) -> Ending | None:
+    async def finish(
+        self, run: Run, ending: Ending, *, now: str, final: Event | None = None, early: bool = False
+    ) -> Ending | None:
         """End the run, settle its thread and store its terminal event, if it has one to keep.
 
         Gives back the ending that counts: a cancellation decided before this moment wins over what the graph came to.
-        None when this attempt no longer holds the run: then nothing was changed.
+        None when this attempt no longer holds the run: then nothing was changed. An `early` one is given back at the
+        commit; if something else counts, that is on the disk first as every other is.
         """
 
         def work(connection: Connection) -> Ending | None:
@@ -210,7 +219,11 @@ class RunQueue:
             connection.tell(f"end {run.run_id} {run.thread_id}")
             return settled
 
-        settled = await self._database.write(work)
+        settled = await self._database.write(work, durable=not early)
+        if early and settled is ending:
+            self._early_ends.add(run.thread_id)
+        elif early:
+            await self._database.sync()
         if run.kwargs.webhook is not None:
             self._on_end()
         return settled
@@ -293,65 +306,6 @@ class RunQueue:
         """Whether the client that wants to know what the run came to asks another process."""
         return run.kwargs.home is not None and run.kwargs.home != self.worker_id
 
-    async def get(self, run_id: str, caller: Caller, *, thread_id: str | None = None) -> Run:
-        row = await self._database.read_one(
-            f"SELECT {COLUMNS} FROM runs WHERE run_id = :run AND (:thread IS NULL OR thread_id = :thread)",
-            {"run": run_id, "thread": thread_id},
-        )
-        if row is None or not await self._thread_seen(row[1], caller):
-            raise NotFoundError(f"Run with ID {run_id} not found")
-        return run_from(row)
-
-    async def _thread_seen(self, thread_id: str, caller: Caller) -> bool:
-        """A run is there for whom its thread is there, whoever started it."""
-        if caller.sees_all:
-            return True
-        row = await self._database.read_one("SELECT owner, metadata FROM threads WHERE thread_id = ?", (thread_id,))
-        return row is not None and visible(row[0], json.loads(row[1]), caller)
-
-    async def by_key(self, idempotency_key: str, caller: Caller) -> Run | None:
-        """The run that a request with this key made, if there was one."""
-        row = await self._database.read_one(BY_KEY, (caller.identity or "", idempotency_key))
-        return None if row is None else run_from(row)
-
-    async def list_runs(
-        self, thread_id: str, caller: Caller, *, limit: int = 10, offset: int = 0, status: RunStatus | None = None
-    ) -> list[Run]:
-        """A thread's runs, newest first."""
-        rows = await self._database.read(
-            f"""SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND (:status IS NULL OR status = :status)
-                ORDER BY seq DESC LIMIT :limit OFFSET :offset""",
-            {"thread": thread_id, "status": status, "limit": limit, "offset": offset},
-        )
-        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
-
-    async def sequence(self, run_id: str) -> int | None:
-        """The place of a run in the order of acceptance."""
-        row = await self._database.read_one("SELECT seq FROM runs WHERE run_id = ?", (run_id,))
-        return None if row is None else int(row[0])
-
-    async def newest_sequence(self) -> int:
-        """The place of the newest run that was ever accepted."""
-        row = await self._database.read_one(f"SELECT {self._database.dialect.newest_place}")
-        return int(row[0]) if row else 0
-
-    async def runs_from(self, thread_id: str, caller: Caller, *, sequence: int = 0) -> list[Run]:
-        """A thread's runs from a place in the order of acceptance on, in that order."""
-        rows = await self._database.read(
-            f"SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND seq >= :seq ORDER BY seq",
-            {"thread": thread_id, "seq": sequence},
-        )
-        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
-
-    async def active_runs(self, caller: Caller, *, status: RunStatus | None = None) -> list[Run]:
-        """All pending and running runs (or those of one of these statuses), in order of acceptance."""
-        rows = await self._database.read(
-            f"""SELECT {COLUMNS} FROM runs WHERE status IN ('pending', 'running')
-                AND (:status IS NULL OR status = :status) ORDER BY seq""",
-            {"status": status},
-        )
-        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
-
     async def delete(self, run: Run, *, now: str) -> None:
         """Forget an ended run with its checkpoints."""
 
@@ -362,25 +316,3 @@ class RunQueue:
             settle_if_idle(connection, run.thread_id, now)
 
         await self._database.write(work)
-
-    async def next_due(self, *, now: str) -> str | None:
-        """When the earliest delayed run becomes due, if one waits for its time."""
-        row = await self._database.read_one(
-            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (now,)
-        )
-        return None if row is None else row[0]
-
-    async def longest_wait(self, now: datetime) -> float:
-        """For how many seconds the pending run that is due longest could have been running."""
-        row = await self._database.read_one(
-            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at <= ?", (timestamp(now),)
-        )
-        return 0.0 if row is None or row[0] is None else seconds_since(row[0], now)
-
-    async def depth(self) -> QueueDepth:
-        rows: dict[str, int] = dict(
-            await self._database.read(
-                "SELECT status, count(*) FROM runs WHERE status IN ('pending', 'running') GROUP BY 1"
-            )
-        )
-        return QueueDepth(pending=rows.get("pending", 0), running=rows.get("running", 0))

@@ -108,13 +108,15 @@ class Worker:
     async def keep_off(self, thread_id: str) -> AsyncIterator[None]:
         """Start no run on the thread while the block lasts; blocks of one thread take turns.
 
-        Whoever changes state without a run looks inside the block whether the thread is busy: a run that was accepted
-        before has made it so, one that is accepted later waits.
+        Nothing that was told of the thread can be lost any more when the block begins. Whoever changes state without a
+        run looks inside the block whether the thread is busy: a run that was accepted before has made it so, one that
+        is accepted later waits.
         """
         hold = self._kept_off.setdefault(thread_id, _Hold())
         hold.users += 1
         try:
             async with hold.turn, self._queue.hold(thread_id):
+                await self._queue.until_end_is_safe(thread_id)
                 yield
         finally:
             hold.users -= 1

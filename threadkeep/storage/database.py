@@ -42,8 +42,24 @@ class Database(Protocol):
         be stored.
         """
 
-    async def sync(self) -> None:
-        """Return once everything that was written so far is safe from a power cut."""
+    async def sync(self, upto: int | None = None) -> None:
+        """Return once everything that was written so far, or up to that place, is safe from a power cut.
+
+        A place is a number in the order of commits, which is the order in which they become safe.
+        """
+
+    def is_on_disk(self, place: int) -> bool:
+        """Whether everything up to that place is safe from a power cut."""
+
+    def start_sync(self, upto: int) -> None:
+        """Begin to make safe what was written up to that place, for whoever waits for it later."""
+
+    def sync_soon(self) -> int:
+        """What was written so far becomes safe within some ten milliseconds, though nobody waits for it; its place."""
+
+    @property
+    def promised(self) -> int:
+        """The newest place of those that `sync_soon` has given, or that are further already."""
 
     async def check_writable(self) -> None:
         """Raises what a write would raise now."""

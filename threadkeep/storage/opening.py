@@ -11,7 +11,7 @@ from threadkeep.errors import StartupError
 from threadkeep.settings import Settings
 from threadkeep.storage.database import Database
 from threadkeep.storage.folder import hold_folder
-from threadkeep.storage.sqlite import open_sqlite
+from threadkeep.storage.sqlite import Disk, open_sqlite
 
 
 class Shared(Protocol):
@@ -32,8 +32,8 @@ class Opened:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings) -> AsyncIterator[Opened]:
-    """Open (or make) and migrate it; `StartupError` with what to do when that cannot be."""
+async def open_database(settings: Settings, disk: Disk | None = None) -> AsyncIterator[Opened]:
+    """Open (or make) and migrate it; `StartupError` with what to do when that cannot be. A `disk` is for the file."""
     if settings.database_uri:
         if not settings.database_uri.startswith(("postgresql://", "postgres://")):
             raise StartupError("DATABASE_URI must begin with postgresql://; without it, DATA_DIR holds everything.")
@@ -43,5 +43,5 @@ async def open_database(settings: Settings) -> AsyncIterator[Opened]:
             yield Opened(database, shared=database)
         return
     with hold_folder(settings.data_dir) as held:
-        async with open_sqlite(held.path / "server.db") as file:
+        async with open_sqlite(held.path / "server.db", disk) as file:
             yield Opened(file, held.left_in_a_hurry)

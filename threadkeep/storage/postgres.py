@@ -109,8 +109,21 @@ class PostgresDatabase:
             writing.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it any more
             raise
 
-    async def sync(self) -> None:
+    @property
+    def promised(self) -> int:
+        return 0
+
+    def is_on_disk(self, place: int) -> bool:
+        return True
+
+    async def sync(self, upto: int | None = None) -> None:
         return
+
+    def start_sync(self, upto: int) -> None:
+        return
+
+    def sync_soon(self) -> int:
+        return 0
 
     async def listen(self, heard: Callable[[str], None], missed: Callable[[], None]) -> None:
         await listen(self.uri, self.process, heard, missed)

@@ -1,9 +1,9 @@
 """One SQLite file behind one connection, with writes grouped into one transaction per tick of the event loop.
 
 The rule it keeps: `write` returns only after its transaction is committed, which a killed process cannot undo, and with
-`durable=True` only after the write-ahead log is on the disk, which a power cut cannot undo either. All writes of a tick
-share one commit, and all durable writers that wait share one `fdatasync`. Measured beside a writer thread, writing
-inline like this is the faster way and never hands the interpreter lock around.
+`durable=True` only after the write-ahead log is on the disk (`wal_sync.py`), which a power cut cannot undo either. All
+writes of a tick share one commit, and all durable writers that wait share one `fdatasync`. Measured beside a writer
+thread, writing inline like this is the faster way and never hands the interpreter lock around.
 
 SQLite older than 3.51.3 can corrupt a WAL file that two connections use; `apsw` ships a newer one. No other SQLite
 library may ever open this file in this process. What the tables mean is the business of the modules beside this one.
@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -27,6 +28,7 @@ from threadkeep.storage.connection import Arguments, Connection, Row
 from threadkeep.storage.database import Settled, Work
 from threadkeep.storage.dialect import SQLITE, Dialect
 from threadkeep.storage.migrations import migrate
+from threadkeep.storage.wal_sync import WalSync
 
 T = TypeVar("T")
 
@@ -79,9 +81,8 @@ class SqliteDatabase:
         self._thread = thread
         self._loop = asyncio.get_running_loop()
         self._queued: list[_Queued] = []
-        self._awaiting_sync: list[tuple[asyncio.Future[Any], Any]] = []
-        self._syncing = False
         self._wal = os.open(f"{path}-wal", os.O_RDONLY)
+        self._log = WalSync(partial(disk.sync, self._wal), thread)
         self._inode = path.stat().st_ino
         self._wal_pages = 0
         self._checkpointing = False
@@ -136,13 +137,26 @@ class SqliteDatabase:
         # A caller that is cancelled must not take its work back: the commit may already have happened.
         return await asyncio.shield(done)
 
-    async def sync(self) -> None:
-        """Return once everything committed so far is on the disk; all who wait share one `fdatasync`."""
-        done: asyncio.Future[None] = self._loop.create_future()
-        self._awaiting_sync.append((done, None))
-        if not self._syncing:
-            self._in_background(self._sync())
-        await asyncio.shield(done)
+    @property
+    def promised(self) -> int:
+        return self._log.promised
+
+    def is_on_disk(self, place: int) -> bool:
+        return self._log.has(place)
+
+    async def sync(self, upto: int | None = None) -> None:
+        """All who wait share one `fdatasync`; with nothing left to sync there is none."""
+        place = self._log.committed if upto is None else upto
+        if not self._log.has(place):
+            done: asyncio.Future[None] = self._loop.create_future()
+            self._log.resolve(done, place=place)
+            await asyncio.shield(done)
+
+    def start_sync(self, upto: int) -> None:
+        self._log.start(upto)
+
+    def sync_soon(self) -> int:
+        return self._log.start_soon()
 
     def _commit_queued(self) -> None:
         batch, self._queued = self._queued, []
@@ -179,32 +193,16 @@ class SqliteDatabase:
         self._connection.execute("RELEASE work")
 
     def _report(self, finished: list[tuple[_Queued, Any]]) -> None:
+        self._log.note_commit()
         for item, result in finished:
+            if item.done.done():
+                continue
             if item.durable:
-                self._awaiting_sync.append((item.done, result))
-            elif not item.done.done():
+                self._log.resolve(item.done, result)
+            else:
                 item.done.set_result(result)
-        if self._awaiting_sync and not self._syncing:
-            self._in_background(self._sync())
         if self._wal_pages >= _WAL_PAGES_BEFORE_CHECKPOINT and not self._checkpointing:
             self._in_background(self._checkpoint())
-
-    async def _sync(self) -> None:
-        self._syncing = True
-        try:
-            while self._awaiting_sync:
-                waiting, self._awaiting_sync = self._awaiting_sync, []
-                try:
-                    await self._loop.run_in_executor(self._thread, self._disk.sync, self._wal)
-                except OSError as error:
-                    for done, _ in waiting:
-                        _reject(done, UnavailableError(f"The disk did not take the data: {error}"))
-                    continue
-                for done, result in waiting:
-                    if not done.done():
-                        done.set_result(result)
-        finally:
-            self._syncing = False
 
     def _note_wal_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
         self._wal_pages = pages
@@ -230,9 +228,10 @@ class SqliteDatabase:
         task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
-        while self._queued or self._awaiting_sync or self._background:
+        while self._queued or self._background:
             await asyncio.gather(*self._background)
             await asyncio.sleep(0)
+        await self._log.close()
         os.close(self._wal)
         self._connection.close()
 

@@ -56,6 +56,7 @@ class ThreadFeeds:
         for news in self._followers.get(thread_id, ()):
             # From here on the stream keeps its events for this follower, who may not look before the run has begun.
             stream.readers += 1
+            stream.on_thread = True
             news.put_nowait(RunComing(stream))
 
     def state_changed(self, thread_id: str) -> None:

@@ -65,6 +65,8 @@ class RunStream:
         """This process runs it; otherwise its events come from what another one stores."""
         self.followed = False
         """Readers at other processes may follow it: what it shows is stored for them, also if it is not resumable."""
+        self.on_thread = False
+        """Somebody follows it as part of its thread, and comes back with its ids."""
         self.stale = False
         """Another process has stored something since this was last looked at."""
         self.unsaved: list[Any] = []
@@ -84,6 +86,11 @@ class RunStream:
     def floor(self) -> int:
         """The newest id that is no longer buffered."""
         return self._floor
+
+    @property
+    def readers_return(self) -> bool:
+        """Whether its readers may come back by the ids they were given, also after a restart."""
+        return self.resumable or self.followed or self.on_thread
 
     @property
     def wanted(self) -> bool:
