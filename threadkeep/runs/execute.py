@@ -41,7 +41,7 @@ from threadkeep.runs.resume import graph_input, is_over, may_ask_again, position
 from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled_ending
 from threadkeep.settings import Settings
 from threadkeep.streams.event_log import EventLog
-from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes
+from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes, needs_subgraphs
 from threadkeep.streams.traced import parts_with_events
 from threadkeep.tracing import run_span
 
@@ -234,7 +234,6 @@ class Executor:
                 if not part["ns"]:
                     note_root(attempt, part)
                 shown.show(part)
-                self._recorder.relieve(attempt.recording)
                 await self._log.room(attempt.stream)
             shown.let_go()
 
@@ -255,7 +254,7 @@ class Executor:
             "interrupt_after": kwargs.interrupt_after,
             "durability": self._durability(kwargs.durability),
             "control": control,
-            "subgraphs": True,
+            "subgraphs": needs_subgraphs(kwargs.stream_mode, asked=kwargs.stream_subgraphs),
         }
         if "events" in kwargs.stream_mode:
             return parts_with_events(graph.astream_events(given, config, version="v2", **options), attempt.run.run_id)

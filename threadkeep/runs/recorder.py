@@ -27,8 +27,6 @@ from threadkeep.storage.traces import Span, Traces
 
 log = structlog.get_logger("threadkeep.traces")
 
-_MANY = 64
-"""So many spans are written before the run's end."""
 _FEW = 20
 """So many messages are written out faster than a thread is asked to."""
 _LONGEST = 1_000_000
@@ -52,18 +50,16 @@ class Recorder:
         if self.mode == "off" or run.kwargs.temporary:  # the thread, and the trace with it, would be gone at once
             yield None
             return
-        recording = self._live[run.run_id] = Recording(run, self._clock)
+        loop = asyncio.get_running_loop()
+        # Called from whichever thread a node runs in.
+        recording = Recording(run, self._clock, lambda: loop.call_soon_threadsafe(self._write_soon, recording))
+        self._live[run.run_id] = recording
         try:
             yield recording
         finally:
             recording.close()
             self._write_soon(recording)
             del self._live[run.run_id]
-
-    def relieve(self, recording: Recording | None) -> None:
-        """Store what has come so far, if that is much."""
-        if recording is not None and recording.waiting >= _MANY:
-            self._write_soon(recording)
 
     async def of_run(self, run: Run) -> tuple[list[dict[str, Any]], dict[str, str]]:
         """The run's trace up to now: its spans, and as JSON, by their hashes, the contents that these refer to."""

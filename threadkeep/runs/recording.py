@@ -6,7 +6,7 @@ that a run waits for none of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
@@ -20,6 +20,8 @@ from threadkeep.clock import Clock
 from threadkeep.runs.accounting import UNNAMED, model_of, tool_of
 from threadkeep.runs.measuring import NODE_TAG
 from threadkeep.runs.run import Run
+
+_MANY = 64
 
 Kind = Literal["node", "model", "tool"]
 Outcome = Literal["ok", "error", "interrupted", "cancelled"]
@@ -56,8 +58,12 @@ class Recording(BaseCallbackHandler):
     ignore_custom_event = True
     run_inline = True
 
-    def __init__(self, run: Run, clock: Clock) -> None:
+    def __init__(self, run: Run, clock: Clock, relieve: Callable[[], object] = lambda: None) -> None:
+        """`relieve` is called when many have ended, to have them taken before the run's end."""
         self.run = run
+        self._relieve = relieve
+        self._told = False
+        """Somebody was asked to take what has ended, and did not come yet."""
         self.started = clock.now()
         self.began = clock.monotonic()
         self._clock = clock
@@ -66,13 +72,9 @@ class Recording(BaseCallbackHandler):
         """Of everything that runs now, the span it belongs to."""
         self._ended: list[Seen] = []
 
-    @property
-    def waiting(self) -> int:
-        """How many have ended and were not taken yet."""
-        return len(self._ended)
-
     def take(self) -> list[Seen]:
         """Those that have ended since the last time."""
+        self._told = False
         taken = self._ended[:]
         del self._ended[: len(taken)]  # one that has ended in a thread meanwhile stays for the next time
         return taken
@@ -82,6 +84,7 @@ class Recording(BaseCallbackHandler):
 
     def close(self) -> None:
         """The attempt is over, and with it whatever is still open."""
+        self._relieve = lambda: None  # a thread may still be at work when the loop is gone
         for run_id in list(self._open):
             self._end(run_id, "cancelled")
 
@@ -100,6 +103,9 @@ class Recording(BaseCallbackHandler):
         for name, value in found.items():
             setattr(seen, name, value)
         self._ended.append(seen)
+        if len(self._ended) >= _MANY and not self._told:
+            self._told = True
+            self._relieve()
 
     # -- nodes ------------------------------------------------------------------------------------------------------
 

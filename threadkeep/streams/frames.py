@@ -34,6 +34,9 @@ STREAM_MODES = (
 CHECKPOINT_IDS = "checkpoint_ids"
 """A mode of our own, for runs of the thread protocol: of each checkpoint only where it stands in the history."""
 
+_BETWEEN_TASKS = frozenset({"values", "updates", "tasks", "checkpoints", "debug", CHECKPOINT_IDS})
+"""Modes whose parts come as a task begins or ends: what subgraphs have of them is shown only if it is asked for."""
+
 _TASK_INPUT_BYTES = 32_000
 
 Frame = tuple[str, Any]
@@ -43,6 +46,15 @@ def langgraph_modes(asked: Iterable[str]) -> list[str]:
     """What to ask LangGraph for: the modes asked, and `values`, which tells the run's result."""
     needed = {"messages-tuple": "messages", "lifecycle": "tasks", CHECKPOINT_IDS: "checkpoints"}
     return sorted({needed.get(mode, mode) for mode in asked if mode != "events"} | {"values"})
+
+
+def needs_subgraphs(modes: Iterable[str], *, asked: bool) -> bool:
+    """Whether LangGraph has to stream what happens inside tasks, subgraphs first of all.
+
+    Where nobody looks inside, it looks for parts only between the tasks, which saves a task and some turns of the loop
+    for each super-step.
+    """
+    return asked or not _BETWEEN_TASKS.issuperset(modes)
 
 
 class Frames:
