@@ -8,7 +8,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from threadkeep.errors import ConflictError, CorruptError, StartupError, StorageFullError, UnavailableError
+from threadkeep.errors import (
+    ConflictError,
+    CorruptError,
+    StartupError,
+    StorageFullError,
+    ThreadkeepError,
+    UnavailableError,
+)
 from threadkeep.storage.database import Database
 from threadkeep.storage.migrations import migration_scripts
 from threadkeep.storage.postgres import without_password
@@ -51,6 +58,24 @@ async def test_a_refused_write_undoes_itself_and_leaves_its_neighbours(tmp_path:
         assert (first, third) == ("before", "after")
         assert isinstance(second, ConflictError)
         assert await keys(database) == ["before", "after"]
+
+
+async def test_a_refused_write_that_is_alone_in_its_tick_leaves_nothing_and_the_next_goes_on(tmp_path: Path) -> None:
+    def refused(connection: apsw.Connection) -> None:
+        insert("half done")(connection)
+        raise ConflictError("no")
+
+    def unforeseen(connection: apsw.Connection) -> None:
+        insert("half done")(connection)
+        connection.execute("INSERT INTO intents (kind, thread_id) VALUES ('delete_thread', NULL)")
+
+    async with open_sqlite(tmp_path / "server.db") as database:
+        with pytest.raises(ConflictError):
+            await database.write(refused)
+        with pytest.raises(ThreadkeepError, match="NOT NULL"):
+            await database.write(unforeseen)
+        await database.write(insert("next"))
+        assert await keys(database) == ["next"]
 
 
 async def test_a_write_whose_caller_was_cancelled_is_still_whole(tmp_path: Path) -> None:

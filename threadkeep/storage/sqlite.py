@@ -166,9 +166,10 @@ class SqliteDatabase:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             for item in batch:
-                self._run_one(item, finished)
-            self._connection.execute("COMMIT")
-            committed = True
+                self._run_one(item, finished, alone=len(batch) == 1)
+            if self._connection.in_transaction:  # else the only work was undone
+                self._connection.execute("COMMIT")
+                committed = True
         except apsw.Error as error:
             failure = _translated(error, self.path)
         finally:
@@ -180,17 +181,19 @@ class SqliteDatabase:
         if committed:
             self._report(finished)
 
-    def _run_one(self, item: _Queued, finished: list[tuple[_Queued, Any]]) -> None:
+    def _run_one(self, item: _Queued, finished: list[tuple[_Queued, Any]], *, alone: bool) -> None:
         """An error of ours or a broken constraint undoes this work alone; any other, such as a full disk, all of it."""
-        self._connection.execute("SAVEPOINT work")
+        if not alone:  # whose transaction is its own needs no other mark to go back to
+            self._connection.execute("SAVEPOINT work")
         try:
             result = item.work(self._connection)
         except (ThreadkeepError, apsw.ConstraintError) as error:
-            self._connection.execute("ROLLBACK TO work")
+            self._connection.execute("ROLLBACK" if alone else "ROLLBACK TO work")
             _reject(item.done, error if isinstance(error, ThreadkeepError) else _translated(error, self.path))
         else:
             finished.append((item, result))
-        self._connection.execute("RELEASE work")
+        if not alone:
+            self._connection.execute("RELEASE work")
 
     def _report(self, finished: list[tuple[_Queued, Any]]) -> None:
         self._log.note_commit()
