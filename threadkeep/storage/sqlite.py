@@ -32,7 +32,7 @@ from threadkeep.storage.wal_sync import WalSync
 
 T = TypeVar("T")
 
-_WAL_PAGES_BEFORE_CHECKPOINT = 1_000
+_WAL_PAGES_BEFORE_CHECKPOINT = 4_000  # 16 MB; earlier the same pages are copied into the file more often
 _WAL_PAGES_BEFORE_RESET = 16_000
 _READER_WAIT_MILLISECONDS = 2_000
 
