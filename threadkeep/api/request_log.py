@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Mapping
@@ -44,11 +45,15 @@ class RequestNote:
         self.request_id = request_id
 
     def answered(self, head: Message) -> None:
-        """Give the answer the request's id, and write down that it was answered."""
+        """Give the answer the request's id, and see to it that it is written down, once the answer is on its way."""
         ours = (b"x-request-id", self.request_id.encode())
         head["headers"] = [*(pair for pair in head.get("headers", ()) if pair[0] != b"x-request-id"), ours]
-        scope, status = self._scope, int(head["status"])
         seconds = time.monotonic() - self._started
+        # A short answer is out before the loop comes to this.
+        asyncio.get_running_loop().call_soon(self._write_down, int(head["status"]), seconds)
+
+    def _write_down(self, status: int, seconds: float) -> None:
+        scope = self._scope
         # The route's template, never the path: a metric with ids as labels grows without end.
         route = getattr(scope.get("route"), "path", "unknown")
         if self._engine is not None:
