@@ -22,6 +22,7 @@ from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
 from threadkeep.graphs import Graph
+from threadkeep.runs.savers import flush
 from threadkeep.storage.thread_rows import Thread
 
 router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"], route_class=Route)
@@ -99,6 +100,7 @@ async def _update(engine: Engine, thread: Thread, body: StateUpdate) -> Runnable
         except (ValueError, KeyError, TypeError, InvalidUpdateError) as error:
             raise BadRequestError(f"The state cannot be updated like this: {error}") from error
         snapshot = await graph.aget_state(config_of(thread.thread_id, None))
+    await flush(engine.saver)
     await engine.threads.note_state(
         thread.thread_id,
         now=engine.now(),

@@ -16,6 +16,7 @@ from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
 from threadkeep.errors import BadRequestError
 from threadkeep.runs.resume import command_of
+from threadkeep.runs.savers import flush
 from threadkeep.storage.thread_rows import Thread
 
 
@@ -33,6 +34,7 @@ async def create_with_state(
                 return made
             await _apply(engine, thread, graph_id, supersteps)
             state = await state_now(engine, thread, thread.thread_id)
+            await flush(engine.saver)
             await engine.threads.note_state(
                 thread.thread_id,
                 now=engine.now(),

@@ -23,6 +23,7 @@ from threadkeep.clock import new_uuid7
 from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
 from threadkeep.runs.attempt import opening_of
+from threadkeep.runs.savers import flush
 from threadkeep.storage.intents import Intent
 from threadkeep.storage.thread_rows import Thread, born_with, expiry
 from threadkeep.storage.thread_texts import keep_conversation
@@ -135,6 +136,7 @@ async def copy_thread(thread_id: str, engine: EngineOf, caller: CallerOf) -> Res
     # Until the copy's row is stored, whatever a crash leaves of it in the checkpointer is to be removed.
     undo = await engine.intents.add(Intent("delete_thread", copy_id))
     await engine.saver.acopy_thread(source.thread_id, copy_id)
+    await flush(engine.saver)
     state = await state_now(engine, source, copy_id)
     copied = Thread(
         copy_id,

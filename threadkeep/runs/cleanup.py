@@ -11,6 +11,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from threadkeep.errors import UnsupportedError
+from threadkeep.runs.savers import flush, offers
 from threadkeep.storage.intents import Intent, Intents
 
 
@@ -54,9 +55,5 @@ class Cleanup:
                 await self._saver.adelete_thread(intent.thread_id)
             case "delete_run" if offers(self._saver, "adelete_for_runs"):
                 await self._saver.adelete_for_runs([str(intent.run_id)])
+        await flush(self._saver)  # or a power cut could bring back what nobody would remove again
         await self._intents.done(intent)
-
-
-def offers(saver: BaseCheckpointSaver[Any], method: str) -> bool:
-    """Whether the saver has its own version of a method that `BaseCheckpointSaver` only names."""
-    return getattr(type(saver), method) is not getattr(BaseCheckpointSaver, method)

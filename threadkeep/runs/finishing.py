@@ -26,6 +26,7 @@ from threadkeep.runs.prices import Prices
 from threadkeep.runs.putting_back import RETRY_SECONDS
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending
+from threadkeep.runs.savers import flush
 from threadkeep.streams.event_log import EventLog
 from threadkeep.streams.live import Event, RunStream
 
@@ -112,9 +113,7 @@ class Finishing:
 
     async def _flush(self, stream: RunStream) -> None:
         """Everything the thread and its readers were given is on the disk before the end is reported."""
-        flush = getattr(self._saver, "flush", None)
-        if flush is not None:
-            await flush()
+        await flush(self._saver)
         await self._log.flush(stream)
 
     async def _when_stored(self, step: Callable[..., Awaitable[T]], *arguments: Any) -> T:

@@ -12,7 +12,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, timestamp
 from threadkeep.errors import ThreadkeepError
-from threadkeep.runs.cleanup import Cleanup, offers
+from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.savers import offers
 from threadkeep.runs.worker import Worker
 from threadkeep.settings import Settings
 from threadkeep.storage.thread_rows import Thread
