@@ -1,6 +1,7 @@
 """Tools of a real MCP server, which runs in a process of its own."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -66,7 +67,8 @@ async def test_a_server_that_is_down_costs_its_own_tools_alone_until_it_answers(
     chosen = ModelContext(tools=("calculator", "words_count"))  # an assistant's choice must not fail its runs
     assert [tool.name for tool in kit.offered(chosen)] == ["calculator"]
     assert [tool.name for tool in kit.offered(ModelContext())] == ["calculator", "letters_count"]
-    assert "MCP server words does not answer (McpError): its tools are missing" in caplog.text
+    # In words of the client's: it may have gone before the first message was sent, or after.
+    assert re.search(r"MCP server words does not answer \(\w+\): its tools are missing", caplog.text)
     call = {"name": "words_count", "args": {"text": "one two"}, "id": "1", "type": "tool_call"}
     result = await kit.run(call, {}, ModelContext())
     assert result.text.endswith("the MCP server 'words' does not answer; it is tried again later")
