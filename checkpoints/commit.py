@@ -21,7 +21,7 @@ from typing import Any
 
 import apsw
 
-from checkpoints.rows import Rows, bodies, forget_checkpoint, insert
+from checkpoints.rows import Rows, forget_checkpoint, insert
 
 logger = logging.getLogger(__name__)
 
@@ -84,9 +84,10 @@ class Journal:
         if os.getpid() != self._process:
             raise RuntimeError("this checkpointer was opened by another process; open it after the fork")
         self._queue.append(rows)
-        if self.on_loop:
+        if threading.get_ident() == self._thread:
             rows.waiter = self._loop.create_future()
-            self._schedule()
+            if not self._scheduled:
+                self._schedule()
 
     def committed(self, rows: Rows) -> Awaitable[None]:
         """Await it until the rows are committed, then look at their `error`; a cancelled waiter leaves them queued."""
@@ -167,18 +168,15 @@ class Journal:
             for rows in queue:
                 if rows.replaces:
                     forget_checkpoint(writer, rows.namespace, rows.checkpoint_id)
-            insert(writer, queue)
+            written = insert(writer, queue)
             writer.execute("COMMIT")
-            self._count(queue)
         except BaseException:
             if writer.in_transaction:
                 writer.execute("ROLLBACK")
             raise
-
-    def _count(self, queue: list[Rows]) -> None:
+        self.written_bytes += written
         # A checkpoint's own entry is the one of no task.
-        self.written_checkpoints += sum(rows.ordinal == 0 for rows in queue)
-        self.written_bytes += sum(len(data) for _, _, data in bodies(queue))
+        self.written_checkpoints += [rows.ordinal for rows in queue].count(0)
 
     def _commit_apart(self, queue: list[Rows]) -> None:
         """After a refused batch: each on its own, so that a row SQLite refuses harms only its own thread."""

@@ -195,6 +195,8 @@ class HotNamespace:
         known = self.lists.get(channel)
         if not known:
             return None
+        if known[-1].ranges == ranges:
+            return known[-1]
         return next((one for one in reversed(known) if one.ranges == ranges), known[-1])
 
     def beginning_with(self, channel: str, ranges: Ranges) -> HotList | None:
@@ -208,15 +210,23 @@ class HotNamespace:
     def remember(self, channel: str, hot: HotList, instead_of: HotList | None = None) -> None:
         """Make a list the channel's last one."""
         known = self.lists.setdefault(channel, [])
+        if known and known[-1] is hot:
+            return
         known[:] = [one for one in known if one is not hot and one is not instead_of][1 - _LISTS_PER_CHANNEL :]
         known.append(hot)
 
     def weigh(self) -> int:
         """Bytes of memory, roughly."""
-        lists = sum(hot.weight for known in self.lists.values() for hot in known)
-        wholes = sum(len(data) for _, data, _ in self.wholes.values())
-        head = () if self.head is None else (self.head.body, *self.head.writes)
-        return _NAMESPACE_OVERHEAD + lists + wholes + sum(len(data) for _, data in head)
+        total = _NAMESPACE_OVERHEAD
+        for known in self.lists.values():
+            for hot in known:
+                total += hot.weight
+        for _, data, _ in self.wholes.values():
+            total += len(data)
+        if self.head is not None:
+            for _, data in (self.head.body, *self.head.writes):
+                total += len(data)
+        return total
 
 
 class HotThreads:

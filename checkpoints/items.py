@@ -10,7 +10,7 @@ langchain-core's messages and documents. Everything else is left to the serializ
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import repeat
 from operator import attrgetter
 from typing import Any
@@ -74,8 +74,7 @@ def same_front(items: Sequence[Any], kinds: Sequence[type], prints: Sequence[byt
 
 
 def _contents(items: Sequence[Any]) -> list[Any]:
-    kinds: set[Any] = set(map(type, items))
-    if all(is_record(kind) for kind in kinds) and not any(map(_extra, items)):
+    if all(map(is_record, set(map(type, items)))) and not any(map(_extra, items)):
         return list(map(_fields, items))
     return [item.__dict__ if is_record(item.__class__) and not item.__pydantic_extra__ else item for item in items]
 
@@ -95,6 +94,15 @@ def _refuse_foreign(value: Any) -> Any:
     raise TypeError(type(value))
 
 
+_NO_FIELDS: frozenset[str] = frozenset()
+
+
+@lru_cache(maxsize=256)
+def _shared(names: frozenset[str]) -> frozenset[str]:
+    """One set for all messages that have the same fields: as many bytes as a short message's text."""
+    return names
+
+
 class Frozen:
     """One item as it comes back from the file, kept as bytes; `thaw` makes a new object of it each time."""
 
@@ -103,7 +111,7 @@ class Frozen:
     def __init__(self, item: Any, data: bytes, is_record: bool) -> None:
         self.data = data
         self.kind: type | None = type(item) if is_record else None
-        self.fields_set: frozenset[str] = frozenset(item.__pydantic_fields_set__) if is_record else frozenset()
+        self.fields_set = _shared(frozenset(item.__pydantic_fields_set__)) if is_record else _NO_FIELDS
         self.open = is_record and item.__pydantic_extra__ is not None  # takes fields its class does not name
 
 

@@ -5,6 +5,7 @@ which version it has and where that version's value lies. A channel whose versio
 ref, whatever `channel_values` holds for it: a value belongs to its version, as in InMemorySaver.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -61,7 +62,7 @@ class Recorder:
         rows = self._rows(space)
         parent_id: str | None = config["configurable"].get("checkpoint_id")
         checkpoint_id = checkpoint["id"]
-        stored_metadata = get_checkpoint_metadata(config, metadata)
+        stored_metadata = get_checkpoint_metadata(_plain(config), metadata)
         inherited = self._refs_of(space, parent_id, serde)
         refs: dict[str, tuple[Any, Ref | None]] = {}
         for channel, version in checkpoint["channel_versions"].items():
@@ -75,7 +76,9 @@ class Recorder:
                 ref = self._value(space, rows, channel, value, known and known[1], serde)
             refs[channel] = (version, ref)
         skeleton = {k: v for k, v in checkpoint.items() if k not in ("id", "channel_values")}
-        located = {channel: _located(ref) for channel, (_, ref) in refs.items() if ref is not None}
+        located = {
+            channel: ref if type(ref) is int else _located(ref) for channel, (_, ref) in refs.items() if ref is not None
+        }
         encoded = serde.dumps_typed([skeleton, stored_metadata, parent_id, located])
         self._entry(rows, checkpoint_id, encoded)
         if checkpoint_id <= space.newest_id:
@@ -131,7 +134,7 @@ class Recorder:
         self, space: HotNamespace, rows: Rows, channel: str, value: Any, before: Ref | None, serde: SerializerProtocol
     ) -> Ref:
         """Store a channel's new value; `before` is where its parent's value lies."""
-        if _is_scalar(value):
+        if value is None or _is_scalar(value):
             return {"v": value}
         if type(value) is list:
             return self._list(Target(space, rows, channel, serde), value, list_ranges(before))
@@ -173,7 +176,7 @@ class Recorder:
         prints = pack_each(added)
         if added:
             ranges, block = self._store_items(target, added)
-            base.ranges = segments.join(base.ranges, ranges)
+            base.ranges = segments.append(base.ranges, ranges)
             base.append(list(map(type, added)), prints, [None] * len(added))
             base.note_block(len(base) - len(added), block)
         return base
@@ -253,6 +256,17 @@ def _stored(typed: Typed) -> tuple[str | None, bytes]:
     return (None if kind == "msgpack" else kind), data
 
 
+def _plain(config: RunnableConfig) -> RunnableConfig:
+    """The same with its metadata as one dict: LangGraph passes a `ChainMap`, which is slow to go through."""
+    metadata: Any = config.get("metadata")
+    if type(metadata) is not ChainMap:
+        return config
+    merged: dict[str, Any] = {}
+    for one in reversed(metadata.maps):
+        merged.update(one)
+    return {**config, "metadata": merged}
+
+
 def _located(ref: Ref) -> Any:
     if isinstance(ref, tuple):
         return segments.stored_form(ref)
@@ -265,4 +279,4 @@ def _is_scalar(value: Any) -> bool:
     kind = type(value)
     if kind is str:
         return len(value) <= _SHORT_TEXT
-    return value is None or kind is bool or kind is float or (kind is int and value.bit_length() < 64)
+    return kind is bool or kind is float or (kind is int and value.bit_length() < 64)

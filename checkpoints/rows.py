@@ -1,7 +1,7 @@
 """What one call adds to the file, and the statements that add many of them at once."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import apsw
@@ -34,33 +34,37 @@ class Rows:
         self.blocks, self.data = (), b""
 
 
-def insert(writer: apsw.Connection, queue: list[Rows]) -> None:
-    """Each table's rows in one go, made as SQLite takes them."""
+def insert(writer: apsw.Connection, queue: list[Rows]) -> int:
+    """Each table's rows in one go; the bytes of everything bulky."""
     if any(rows.named for rows in queue):
         writer.executemany(
             "INSERT INTO namespace VALUES (?, ?, ?)", ((rows.namespace, *rows.named) for rows in queue if rows.named)
         )
-    writer.executemany("INSERT INTO body VALUES (?, ?, ?)", bodies(queue))
+    bulky = bodies(queue)
+    writer.executemany("INSERT INTO body VALUES (?, ?, ?)", bulky)
     writer.executemany(
         "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)",
-        ((rows.namespace, rows.checkpoint_id, rows.ordinal, rows.body) for rows in queue),
+        [(rows.namespace, rows.checkpoint_id, rows.ordinal, rows.body) for rows in queue],
     )
     writer.executemany(
         "INSERT INTO block VALUES (?, ?, ?, ?)",
-        ((rows.namespace, *block[:3]) for rows in queue for block in rows.blocks),
+        [(rows.namespace, *block[:3]) for rows in queue for block in rows.blocks],
     )
     if any(rows.run for rows in queue):
         writer.executemany(
             "INSERT OR IGNORE INTO run VALUES (?, ?)", ((rows.run, rows.namespace) for rows in queue if rows.run)
         )
+    return sum([len(data) for _, _, data in bulky])
 
 
-def bodies(queue: list[Rows]) -> Iterator[tuple[int, str | None, bytes]]:
+def bodies(queue: list[Rows]) -> list[tuple[int, str | None, bytes]]:
     """`(id, type, data)` of everything bulky, the ids ascending."""
+    bulky: list[tuple[int, str | None, bytes]] = []
     for rows in queue:
         for block in rows.blocks:
-            yield block[2:]
-        yield rows.body, rows.kind, rows.data
+            bulky.append(block[2:])
+        bulky.append((rows.body, rows.kind, rows.data))
+    return bulky
 
 
 def forget_checkpoint(connection: apsw.Connection, namespace: int, checkpoint_id: str) -> None:
