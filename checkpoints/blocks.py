@@ -6,14 +6,15 @@ LangGraph's own serializer only, where an array is a header and its items one af
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-Typed = tuple[str, bytes]
+from checkpoints.records import MOST, Packed, array_header
 
-_MOST = 0xFFFF  # items that the header written here can count
+Typed = tuple[str, bytes]
 
 
 @dataclass(slots=True)
@@ -24,6 +25,7 @@ class Block:
     low: int
     high: int
     count: int
+    packed: Sequence[Packed] = ()  # all its items, if they are such as `records.revived` makes
 
     def load(self, serde: SerializerProtocol) -> list[Any]:
         """New objects, as the serializer makes them."""
@@ -36,12 +38,10 @@ def together(blocks: Sequence[Block], serde: SerializerProtocol) -> Sequence[Blo
     if len(blocks) < 2 or type(serde) is not JsonPlusSerializer:
         return blocks
     count = sum(block.count for block in blocks)
-    if count > _MOST or any(block.typed[0] != "msgpack" or block.high - block.low < block.count for block in blocks):
+    if count > MOST or any(block.typed[0] != "msgpack" or block.high - block.low < block.count for block in blocks):
         return blocks
-    items = [block.typed[1][_header(block.count) :] for block in blocks]
-    return [Block(("msgpack", b"\xdc" + count.to_bytes(2, "big") + b"".join(items)), 0, count, count)]
-
-
-def _header(count: int) -> int:
-    """Bytes that msgpack puts before so many items."""
-    return 1 if count < 16 else 3
+    items = [block.typed[1][len(array_header(block.count)) :] for block in blocks]
+    packed = (
+        list(chain.from_iterable(block.packed for block in blocks)) if all(block.packed for block in blocks) else []
+    )
+    return [Block(("msgpack", array_header(count) + b"".join(items)), 0, count, count, packed)]

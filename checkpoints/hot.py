@@ -73,7 +73,7 @@ class HotList:
         for index, block in self.unread:
             low, high = max(start - index, 0), min(stop - index, block.count)
             if index + low == start and low < high:
-                blocks.append(Block(block.typed, low, high, block.count))
+                blocks.append(Block(block.typed, low, high, block.count, block.packed))
                 start = index + high
         return blocks if start == stop else None
 

@@ -59,6 +59,11 @@ def pack_each(items: Sequence[Any]) -> list[bytes]:
     return [_encode(content) for content in _contents(items)]
 
 
+def pack_plain(records: Sequence[Any]) -> list[bytes]:
+    """The same of records whose fields are plain values, down to the last; raises UnpackableError for others."""
+    return [_encode(record.__dict__, _refuse_foreign) for record in records]
+
+
 def same_front(items: Sequence[Any], kinds: Sequence[type], prints: Sequence[bytes], known: int = 0) -> int:
     """How many items from the front are what `kinds` and `prints` remember, in whole chunks after the `known` ones."""
     shorter = min(len(items), len(prints))

@@ -16,7 +16,8 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from checkpoints import schema
 from checkpoints.blocks import Block, Typed, together
 from checkpoints.hot import HotList, Ref, Remembered, Version
-from checkpoints.items import UnpackableError, freeze, pack_each
+from checkpoints.items import Frozen, UnpackableError, freeze, pack_each
+from checkpoints.records import revived
 from checkpoints.segments import LANE, Ranges, from_stored, pairs
 
 
@@ -219,6 +220,12 @@ def load_items(blocks: Sequence[Block], serde: SerializerProtocol) -> tuple[list
     items: list[Any] = []
     remembered: list[Remembered] | None = []
     for block in together(blocks, serde):
+        known = revived(block.packed[block.low : block.high]) if block.packed else None
+        if known is not None:
+            items += known[0]
+            if remembered is not None:
+                remembered += map(_remembered, *known)
+            continue
         loaded = block.load(serde)
         items += loaded
         if remembered is not None:
@@ -233,7 +240,11 @@ def _remember(block: Block, items: Sequence[Any]) -> list[Remembered]:
     frozen = freeze(block.typed[1], items) if block.typed[0] == "msgpack" else None
     if frozen is None:
         return [Remembered(type(item), seen, None) for item, seen in zip(items, pack_each(items), strict=True)]
-    return [Remembered(type(item), known.data, known) for item, known in zip(items, frozen, strict=True)]
+    return list(map(_remembered, items, frozen))
+
+
+def _remembered(item: Any, frozen: Frozen) -> Remembered:
+    return Remembered(type(item), frozen.data, frozen)
 
 
 def recall(ranges: Ranges, remembered: Sequence[Remembered]) -> HotList:

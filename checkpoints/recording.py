@@ -27,6 +27,7 @@ from checkpoints.blocks import Block, Typed
 from checkpoints.hot import HotList, HotNamespace, Ref
 from checkpoints.items import UnpackableError, pack_each
 from checkpoints.reading import Reader, list_ranges, load_items, recall
+from checkpoints.records import Packed, dumped, packed
 from checkpoints.rows import Rows
 
 _SHORT_TEXT = 40  # scalars up to this length stand in the checkpoint itself
@@ -164,7 +165,7 @@ class Recorder:
                 hot = self._rearranged(target, None, items, 0)
         except UnpackableError:
             target.space.lists.pop(target.channel, None)
-            return self._store_items(target, items)[0] if items else ()
+            return self._store_items(target, items, None)[0] if items else ()
         target.space.remember(target.channel, hot, instead_of=base)
         return hot.ranges
 
@@ -173,23 +174,25 @@ class Recorder:
         return None if remembered is None else recall(before, remembered)
 
     def _appended(self, target: Target, base: HotList, added: list[Any]) -> HotList:
-        prints = pack_each(added)
+        messages = packed(added, target.serde)
+        prints = _prints(added, messages)
         if added:
-            ranges, block = self._store_items(target, added)
+            ranges, block = self._store_items(target, added, messages)
             base.ranges = segments.append(base.ranges, ranges)
             base.append(list(map(type, added)), prints, [None] * len(added))
             base.note_block(len(base) - len(added), block)
         return base
 
     def _rearranged(self, target: Target, base: HotList | None, items: list[Any], front: int) -> HotList:
-        prints = pack_each(items)
+        messages = packed(items, target.serde)
+        prints = _prints(items, messages)
         kept: list[int | None] = [None] * len(items) if base is None else base.rearranged(items, prints, front)
         parts: list[segments.Ranges] = []
         frozen: list[Any] = []
         blocks: list[tuple[int, Block]] = []
         for old, start, stop in segments.kept_runs(kept):
             if old is None or base is None:
-                ranges, block = self._store_items(target, items[start:stop])
+                ranges, block = self._store_items(target, items[start:stop], messages and messages[start:stop])
                 parts.append(ranges)
                 blocks.append((start, block))
                 frozen += [None] * (stop - start)
@@ -202,14 +205,17 @@ class Recorder:
             hot.note_block(start, block)
         return hot
 
-    def _store_items(self, target: Target, items: list[Any]) -> tuple[segments.Ranges, Block]:
+    def _store_items(
+        self, target: Target, items: list[Any], messages: list[Packed] | None
+    ) -> tuple[segments.Ranges, Block]:
         space = target.space
         lane = space.lanes.get(target.channel)
         if lane is None:
             unused = 1 if space.is_new else self.reader.next_position(space.id, None) // segments.LANE
             lane = max([unused, *(used + 1 for used in space.lanes.values())])
             space.lanes[target.channel] = lane
-        block = Block(target.serde.dumps_typed(items), 0, len(items), len(items))
+        typed = target.serde.dumps_typed(items) if messages is None else ("msgpack", dumped(messages))
+        block = Block(typed, 0, len(items), len(items), messages or ())
         position = self._block(space, target.rows, lane, len(items), block.typed)
         return (position, position + len(items)), block
 
@@ -249,6 +255,10 @@ class Recorder:
             return space.refs
         found = self.reader.skeleton(space.id, parent_id, serde)
         return {} if found is None else found.refs
+
+
+def _prints(items: list[Any], messages: list[Packed] | None) -> list[bytes]:
+    return pack_each(items) if messages is None else [fields for _, fields in messages]
 
 
 def _stored(typed: Typed) -> tuple[str | None, bytes]:

@@ -61,8 +61,7 @@ def bodies(queue: list[Rows]) -> list[tuple[int, str | None, bytes]]:
     """`(id, type, data)` of everything bulky, the ids ascending."""
     bulky: list[tuple[int, str | None, bytes]] = []
     for rows in queue:
-        for block in rows.blocks:
-            bulky.append(block[2:])
+        bulky += [block[2:] for block in rows.blocks]
         bulky.append((rows.body, rows.kind, rows.data))
     return bulky
 
