@@ -7,6 +7,7 @@ they block their caller.
 
 import asyncio
 import copy
+import inspect
 import random
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -207,6 +208,10 @@ class SegmentSaver(BaseCheckpointSaver[int]):
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         removal.prune(self._file, self.serde, list(thread_ids), strategy)
+
+
+# LangGraph asks for it at the start of every run, and works it out again each time unless it is there.
+setattr(SegmentSaver.aput_writes, "__signature__", inspect.signature(SegmentSaver.aput_writes))  # noqa: B010 - mypy
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 
-_PACE = (10_000, 3, 100)
+_PACE = (20_000, 1, 100)
 """Young objects before the youngest are looked at; how many such looks before those that stayed are; and those, all.
 
 The second bounds a pause that comes often: some 40,000 objects. The last makes the one that grows with the open streams
