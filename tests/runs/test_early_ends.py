@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,15 +20,6 @@ from tests.runs.power_cut import World, accepted, answer_of, answered
 from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
 from threadkeep.runs.accept import AcceptedRun, RunRequest
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    try:
-        yield made
-    finally:
-        made.disk.unregister()
 
 
 def status_in(folder: Path, run: AcceptedRun) -> str | None:

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.runs.power_cut import World, answered
 from threadkeep.api.schemas import StateUpdate, Superstep, SuperstepUpdate, ThreadCreate
@@ -17,15 +13,6 @@ from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
 
 SAID = {"messages": [{"role": "user", "content": "said by hand"}]}
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    made = World(tmp_path)
-    try:
-        yield made
-    finally:
-        made.disk.unregister()
 
 
 async def contents(engine: Engine, thread_id: str) -> list[Any]:
