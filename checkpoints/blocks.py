@@ -6,13 +6,13 @@ LangGraph's own serializer only, where an array is a header and its items one af
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from checkpoints.records import MOST, Packed, array_header
+from checkpoints.items import MOST, array_header
+from checkpoints.records import Packed
 
 Typed = tuple[str, bytes]
 
@@ -41,7 +41,4 @@ def together(blocks: Sequence[Block], serde: SerializerProtocol) -> Sequence[Blo
     if count > MOST or any(block.typed[0] != "msgpack" or block.high - block.low < block.count for block in blocks):
         return blocks
     items = [block.typed[1][len(array_header(block.count)) :] for block in blocks]
-    packed = (
-        list(chain.from_iterable(block.packed for block in blocks)) if all(block.packed for block in blocks) else []
-    )
-    return [Block(("msgpack", array_header(count) + b"".join(items)), 0, count, count, packed)]
+    return [Block(("msgpack", array_header(count) + b"".join(items)), 0, count, count)]

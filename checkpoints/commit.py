@@ -84,10 +84,9 @@ class Journal:
         if os.getpid() != self._process:
             raise RuntimeError("this checkpointer was opened by another process; open it after the fork")
         self._queue.append(rows)
-        if threading.get_ident() == self._thread:
+        if self.on_loop:
             rows.waiter = self._loop.create_future()
-            if not self._scheduled:
-                self._schedule()
+            self._schedule()
 
     def committed(self, rows: Rows) -> Awaitable[None]:
         """Await it until the rows are committed, then look at their `error`; a cancelled waiter leaves them queued."""
@@ -176,7 +175,7 @@ class Journal:
             raise
         self.written_bytes += written
         # A checkpoint's own entry is the one of no task.
-        self.written_checkpoints += [rows.ordinal for rows in queue].count(0)
+        self.written_checkpoints += sum(rows.ordinal == 0 for rows in queue)
 
     def _commit_apart(self, queue: list[Rows]) -> None:
         """After a refused batch: each on its own, so that a row SQLite refuses harms only its own thread."""

@@ -195,9 +195,10 @@ class HotNamespace:
         known = self.lists.get(channel)
         if not known:
             return None
-        if known[-1].ranges == ranges:
-            return known[-1]
-        return next((one for one in reversed(known) if one.ranges == ranges), known[-1])
+        for one in reversed(known):
+            if one.ranges == ranges:
+                return one
+        return known[-1]
 
     def beginning_with(self, channel: str, ranges: Ranges) -> HotList | None:
         """A remembered list that begins with exactly these ranges."""
@@ -210,8 +211,6 @@ class HotNamespace:
     def remember(self, channel: str, hot: HotList, instead_of: HotList | None = None) -> None:
         """Make a list the channel's last one."""
         known = self.lists.setdefault(channel, [])
-        if known and known[-1] is hot:
-            return
         known[:] = [one for one in known if one is not hot and one is not instead_of][1 - _LISTS_PER_CHANNEL :]
         known.append(hot)
 

@@ -30,9 +30,7 @@ _OPTIONS = (
     | ormsgpack.OPT_REPLACE_SURROGATES
 )
 CHUNK = 64  # items packed in one call
-_HEADER = 3  # bytes that msgpack puts before an array of 16 to 65,535 items
-_ARRAY = b"\xdc"  # msgpack's array with a two-byte length
-_SHORT_ARRAY = 16  # below it the header is one byte
+MOST = 0xFFFF  # items in an array whose header is made here
 _FOREIGN = 1  # the extension code for what msgpack does not know by itself
 _SERIALIZER = JsonPlusSerializer()
 
@@ -72,10 +70,14 @@ def same_front(items: Sequence[Any], kinds: Sequence[type], prints: Sequence[byt
         chunk = items[start:stop]
         if list(map(type, chunk)) != kinds[start:stop]:
             return start
-        header = 1 if stop - start < _SHORT_ARRAY else _HEADER
-        if _encode(_contents(chunk))[header:] != b"".join(prints[start:stop]):
+        if _encode(_contents(chunk)) != array_header(len(chunk)) + b"".join(prints[start:stop]):
             return start
     return shorter
+
+
+def array_header(count: int) -> bytes:
+    """What msgpack puts before the items of a list of at most `MOST`."""
+    return bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
 
 
 def _contents(items: Sequence[Any]) -> list[Any]:
@@ -129,7 +131,7 @@ def thaw(items: Sequence[Frozen]) -> list[Any]:
     thawed: list[Any] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
-        packed = _ARRAY + len(chunk).to_bytes(2, "big") + b"".join([item.data for item in chunk])
+        packed = array_header(len(chunk)) + b"".join([item.data for item in chunk])
         contents = ormsgpack.unpackb(packed, option=ormsgpack.OPT_NON_STR_KEYS)
         if all(item.kind for item in chunk):
             thawed += _records(chunk, contents)

@@ -217,15 +217,13 @@ def list_ranges(ref: Ref | None) -> Ranges | None:
 
 def load_items(blocks: Sequence[Block], serde: SerializerProtocol) -> tuple[list[Any], list[Remembered] | None]:
     """The items of blocks by the serializer, and how to remember them; None if they cannot be remembered."""
+    if blocks and all(block.packed for block in blocks):
+        made = revived([message for block in blocks for message in block.packed[block.low : block.high]])
+        if made is not None:
+            return made[0], list(map(_remembered, *made))
     items: list[Any] = []
     remembered: list[Remembered] | None = []
     for block in together(blocks, serde):
-        known = revived(block.packed[block.low : block.high]) if block.packed else None
-        if known is not None:
-            items += known[0]
-            if remembered is not None:
-                remembered += map(_remembered, *known)
-            continue
         loaded = block.load(serde)
         items += loaded
         if remembered is not None:

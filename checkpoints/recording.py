@@ -77,9 +77,7 @@ class Recorder:
                 ref = self._value(space, rows, channel, value, known and known[1], serde)
             refs[channel] = (version, ref)
         skeleton = {k: v for k, v in checkpoint.items() if k not in ("id", "channel_values")}
-        located = {
-            channel: ref if type(ref) is int else _located(ref) for channel, (_, ref) in refs.items() if ref is not None
-        }
+        located = {channel: _located(ref) for channel, (_, ref) in refs.items() if ref is not None}
         encoded = serde.dumps_typed([skeleton, stored_metadata, parent_id, located])
         self._entry(rows, checkpoint_id, encoded)
         if checkpoint_id <= space.newest_id:
@@ -135,7 +133,7 @@ class Recorder:
         self, space: HotNamespace, rows: Rows, channel: str, value: Any, before: Ref | None, serde: SerializerProtocol
     ) -> Ref:
         """Store a channel's new value; `before` is where its parent's value lies."""
-        if value is None or _is_scalar(value):
+        if _is_scalar(value):
             return {"v": value}
         if type(value) is list:
             return self._list(Target(space, rows, channel, serde), value, list_ranges(before))
@@ -178,7 +176,7 @@ class Recorder:
         prints = _prints(added, messages)
         if added:
             ranges, block = self._store_items(target, added, messages)
-            base.ranges = segments.append(base.ranges, ranges)
+            base.ranges = segments.join(base.ranges, ranges)
             base.append(list(map(type, added)), prints, [None] * len(added))
             base.note_block(len(base) - len(added), block)
         return base
@@ -289,4 +287,4 @@ def _is_scalar(value: Any) -> bool:
     kind = type(value)
     if kind is str:
         return len(value) <= _SHORT_TEXT
-    return kind is bool or kind is float or (kind is int and value.bit_length() < 64)
+    return value is None or kind is bool or kind is float or (kind is int and value.bit_length() < 64)

@@ -13,11 +13,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import EXT_PYDANTIC_V2, JsonPlusSerializer
 
-from checkpoints.items import Frozen, UnpackableError, pack_plain
+from checkpoints.items import MOST, Frozen, UnpackableError, array_header, pack_plain
 
 Packed = tuple[type, bytes]  # a message's class, and its fields
-
-MOST = 0xFFFF  # items in an array whose header has at most three bytes
 
 _KINDS: tuple[type[BaseMessage], ...] = (HumanMessage, AIMessage, SystemMessage, ToolMessage)
 _FIELDS: dict[type, frozenset[str]] = {kind: frozenset(kind.model_fields) for kind in _KINDS}
@@ -52,7 +50,9 @@ def dumped(messages: Sequence[Packed]) -> bytes:
 
 
 def revived(messages: Sequence[Packed]) -> tuple[list[Any], list[Frozen]] | None:
-    """The messages as the serializer would load them, and frozen as they are then; None if they do not load as such."""
+    """The messages as the serializer would load them, and frozen as they are then; None if that is left to it."""
+    if len(messages) > MOST:
+        return None
     contents = ormsgpack.unpackb(
         array_header(len(messages)) + b"".join([fields for _, fields in messages]), option=ormsgpack.OPT_NON_STR_KEYS
     )
@@ -65,13 +65,8 @@ def revived(messages: Sequence[Packed]) -> tuple[list[Any], list[Frozen]] | None
         return None
 
 
-def array_header(count: int) -> bytes:
-    """What msgpack puts before the items of a list of at most `MOST`."""
-    return bytes((0x90 | count,)) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
-
-
 def _extension_header(length: int) -> bytes:
-    """The same for the content of an extension; it is never as short as the headers of one byte less."""
+    """The same before an extension whose content, for it names a class, is longer than 16 bytes."""
     if length <= 0xFF:
         return bytes((0xC7, length, EXT_PYDANTIC_V2))
     if length <= 0xFFFF:

@@ -48,13 +48,6 @@ def join(*parts: Ranges) -> Ranges:
     return tuple(joined)
 
 
-def append(ranges: Ranges, last: Ranges) -> Ranges:
-    """The same for a single range at the end, which every super-step adds."""
-    if ranges and ranges[-1] == last[0]:
-        return (*ranges[:-1], last[1])
-    return (*ranges, *last)
-
-
 def stored_form(ranges: Ranges) -> list[int]:
     """The lane, then the ranges counted from its start: a few bytes in every checkpoint."""
     lane = ranges[0] // LANE if ranges else 0

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from checkpoints.items import pack_plain, thaw
-from checkpoints.records import MOST, dumped, packed, revived
+from checkpoints.items import MOST, pack_plain, thaw
+from checkpoints.records import dumped, packed, revived
 
 SERDE = JsonPlusSerializer(allowed_msgpack_modules=None)
 
