@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.runs.records import LATER, NOW, enqueue
+from tests.runs.records import LATER, NOW, enqueue, new_run
 from threadkeep import json
+from threadkeep.callers import EVERYONE
 from threadkeep.clock import SystemClock
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Ending, Run, RunKwargs
 from threadkeep.storage.database import Database
+from threadkeep.storage.thread_rows import Thread
 from threadkeep.streams.event_log import EventLog, LastEventIdError, parse_last_event_id
 from threadkeep.streams.event_store import EventStore
 from threadkeep.streams.live import END, Event, GapError, RunStream
@@ -208,6 +210,38 @@ async def test_a_late_reader_of_a_run_that_kept_nothing_still_gets_its_end(datab
     assert await read_all(log.replay("unknown", "error", 0, attempt=1, resumable=True)) == [
         (1, END, {"run_id": "unknown", "status": "error"})
     ]
+
+
+async def test_a_run_that_is_just_being_stored_is_not_taken_for_one_that_is_gone(database: Database) -> None:
+    log, queue = log_on(database), queue_on(database)
+    coming = new_run("t")
+    stream = log.open_new(coming.run_id, resumable=False)
+    log.refresh_all()
+    if stream.fetcher is not None:
+        await asyncio.wait([stream.fetcher])
+    assert not stream.ended
+    await queue.enqueue(coming, EVERYONE, new_thread=Thread("t", NOW))
+    log.stored(stream)
+    [run] = await queue.claim(now=NOW, limit=1)
+    assert await log.produce(run.run_id, resumable=False) is stream
+    await end(database, log, stream, run)
+    assert await read_all(log.subscribe(stream, 0)) == [(1, END, {"status": "success"})]
+
+
+@pytest.mark.parametrize("resumable", [True, False])
+async def test_a_stream_that_is_opened_when_its_run_has_just_ended_ends_too(
+    database: Database, resumable: bool
+) -> None:
+    log, run = log_on(database), await running(database, resumable=resumable)
+    produced = await log.produce(run.run_id, resumable=resumable)
+    log.append(produced, "values", 1, attempt=1)
+    await end(database, log, produced, run)
+    stream = await log.open(run.run_id, resumable=resumable)
+    shown = await read_all(log.subscribe(stream, 0))
+    assert [name for _, name, _ in shown] == (["values", END] if resumable else [END])
+    if stream.fetcher is not None:
+        await asyncio.wait([stream.fetcher])
+    assert log.live(run.run_id) is None
 
 
 async def test_events_that_retention_took_are_a_gap_and_not_silence(database: Database) -> None:

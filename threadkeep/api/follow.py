@@ -18,7 +18,7 @@ from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError, ThreadkeepError
 from threadkeep.runs.run import Run
 from threadkeep.streams.event_log import Values
-from threadkeep.streams.feeds import News, RunComing
+from threadkeep.streams.feeds import Feed, RunComing
 from threadkeep.streams.live import Event
 from threadkeep.streams.sse import CutReason, StreamCutError
 
@@ -83,7 +83,7 @@ class _Follower:
         self._followed: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, start: Start, news: asyncio.Queue[News]) -> None:
+    def begin(self, start: Start, news: Feed) -> None:
         self._start(self._watch_stop())
         self._start(self._past_then_news(start, news))
 
@@ -101,9 +101,11 @@ class _Follower:
         await self._engine.stopping.wait()
         await self.ready.put(None)
 
-    async def _past_then_news(self, start: Start, news: asyncio.Queue[News]) -> None:
+    async def _past_then_news(self, start: Start, news: Feed) -> None:
         runs = await self._engine.queue.runs_from(self._thread_id, self._caller, sequence=start.sequence)
         for run in runs:
+            if news.announces(run.run_id):
+                continue  # the stream that comes has all of it, whatever has become of the run meanwhile
             self._followed.add(run.run_id)
             batches = await self._batches(run, start)
             if batches is None:

@@ -136,16 +136,16 @@ class Acceptance:
         await self._check(request, run)
         stream = self._log.open_new(run.run_id, resumable=request.stream_resumable)
         events = self._log.subscribe(stream, 0) if listen else None
-        self.feeds.run_coming(run.thread_id, stream)
         try:
-            accepted = await self._queue.enqueue(
-                run,
-                caller,
-                new_thread=new_thread,
-                durable=False,
-                together_with=together_with,
-                starter=self._worker,
-            )
+            with self.feeds.coming(run.thread_id, stream):
+                accepted = await self._queue.enqueue(
+                    run,
+                    caller,
+                    new_thread=new_thread,
+                    durable=False,
+                    together_with=together_with,
+                    starter=self._worker,
+                )
         except BaseException:
             if not self._worker.carries(run.run_id):  # else only the asker has gone
                 self._log.close(stream, None)
@@ -154,6 +154,7 @@ class Acceptance:
             self._log.close(stream, None)
             await self._queue.sync()
             return await self._again(accepted.run, listen)
+        self._log.stored(stream)
         for run_id in accepted.to_stop:
             self._worker.stop_run(run_id)
         # It may start while the disk takes it in; nobody is told before that is done.

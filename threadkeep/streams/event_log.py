@@ -44,8 +44,15 @@ class EventLog:
         self._live: dict[str, RunStream] = {}
 
     def open_new(self, run_id: str, *, resumable: bool) -> RunStream:
-        """The stream of a run that is about to be accepted."""
-        return self._opened(run_id, resumable, last_id=0)
+        """The stream of a run that is about to be stored; say `stored` when it is, or `close` it."""
+        stream = self._opened(run_id, resumable, last_id=0)
+        stream.coming = True
+        return stream
+
+    def stored(self, stream: RunStream) -> None:
+        stream.coming = False
+        if stream.stale:
+            self.refresh(stream.run_id)
 
     async def open(self, run_id: str, *, resumable: bool) -> RunStream:
         """The stream of a run that is about to start; one that started before goes on after its last stored event."""
@@ -53,7 +60,12 @@ class EventLog:
             return stream
         last_id = await self.store.last_id(run_id) if resumable or self.store.shared else 0
         stream = self._live.get(run_id) or self._opened(run_id, resumable, last_id=last_id)
-        if self.store.shared and not resumable:
+        if not self.store.shared:
+            # It may have ended before there was a stream to tell it by; from here on its end finds this one.
+            if await self.store.has_ended(run_id) and not stream.produced:
+                self._end(stream)
+            return stream
+        if not resumable:
             await self.store.ask_for(run_id)
         self.refresh(run_id)
         return stream
@@ -149,7 +161,7 @@ class EventLog:
         if stream is None or stream.produced or not self.store.shared:
             return
         stream.stale = True
-        if stream.fetcher is None:
+        if stream.fetcher is None and not stream.coming:  # a run that is not there yet looks like one that is gone
             stream.fetcher = asyncio.create_task(self._fetch(stream))
 
     def refresh_all(self) -> None:
@@ -176,11 +188,16 @@ class EventLog:
                 raise GapError
             stream.elsewhere = events[-1].name == END
             stream.publish(events)
-        if over and not stream.ended:
+        if over or stream.ended:
+            self._end(stream)
+
+    def _end(self, stream: RunStream) -> None:
+        """The run has ended, and not by this stream."""
+        if not stream.ended:
             stream.elsewhere = True
             stream.publish([Event(stream.last_id + 1, END, json.dumps({"run_id": stream.run_id}), 1, self._now())])
-        if stream.ended:
-            self._live.pop(stream.run_id, None)
+        if self._live.get(stream.run_id) is stream:
+            del self._live[stream.run_id]
 
     async def of(self, run_id: str, *, resumable: bool) -> RunStream | None:
         """The stream of an active run, if it can be told how that goes: from here, or what another process stores."""

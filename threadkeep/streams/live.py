@@ -67,6 +67,8 @@ class RunStream:
         """Readers at other processes may follow it: what it shows is stored for them, also if it is not resumable."""
         self.on_thread = False
         """Somebody follows it as part of its thread, and comes back with its ids."""
+        self.coming = False
+        """Its run is being stored just now."""
         self.stale = False
         """Another process has stored something since this was last looked at."""
         self.unsaved: list[Any] = []
