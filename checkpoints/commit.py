@@ -1,8 +1,8 @@
 """Group commit: rows queued during one turn of the event loop become one transaction at its end.
 
 One connection writes. A commit is in the kernel's hands when its writer is answered (it survives `kill -9`), and on
-the disk when `flush` returns: one fdatasync of the WAL serves everybody who waits. Nothing here ever waits for a lock
-on the event loop: a file held by another process leaves the rows queued, in order, and is tried again later.
+the disk when `flush` returns: one fdatasync of the WAL (`disk.py`) serves everybody who waits. Nothing here ever waits
+for a lock on the event loop: a file held by another process leaves the rows queued, in order, and is tried again later.
 
 Rewriting work (removal, copy, import) takes a turn of its own in a worker thread: `alone` stops commits and new rows
 meanwhile, so that its one transaction sees a file that stands still.
@@ -15,12 +15,12 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import apsw
 
+from checkpoints.disk import DiskRefusedError, Wal, was_refused
 from checkpoints.rows import Rows, forget_checkpoint, insert
 
 logger = logging.getLogger(__name__)
@@ -39,14 +39,14 @@ class Journal:
         self,
         writer: apsw.Connection,
         second: apsw.Connection,
-        sync_wal: Callable[[], None],
+        wal: Wal,
         on_failure: Callable[[set[int]], None],
         wal_pages: int = CHECKPOINT_PAGES,
     ) -> None:
         self.lock = threading.RLock()
         self.writer = writer
         self._second = second  # rewrites and copies the WAL, on worker threads
-        self._sync_wal = sync_wal
+        self.wal = wal
         self._on_failure = on_failure  # told the namespaces whose rows were refused, before their writers are
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -155,7 +155,7 @@ class Journal:
             raise
         self._commits += 1
         self._answer(queue)
-        if self._wal_pages > self._most_wal_pages and not self._copying:
+        if self._wal_pages > self._most_wal_pages and not self._copying and self.wal.refused is None:
             self._copying = True
             self._disk.submit(self._copy_wal)
         return True
@@ -213,7 +213,10 @@ class Journal:
     # -- the disk ---------------------------------------------------------------------------------------------------
 
     async def flush(self) -> None:
-        """Return when everything queued before the call survives a power cut; waiters share one fdatasync."""
+        """Return when everything queued before the call survives a power cut; waiters share one fdatasync.
+
+        Raises `DiskRefusedError` when the disk does not take it, or has refused anything before.
+        """
         await self.drained()
         if not self.on_loop:
             await asyncio.to_thread(self._sync_now)
@@ -226,7 +229,7 @@ class Journal:
 
     def _sync_now(self) -> None:
         reached = self._commits
-        self._sync_wal()
+        self.wal.sync()
         self._synced = max(self._synced, reached)
 
     def _note_wal(self, connection: apsw.Connection, name: str, pages: int) -> int:
@@ -245,6 +248,8 @@ class Journal:
                 with self.alone():
                     self._second.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         except apsw.Error as error:
+            if was_refused(error):
+                self.wal.refuse(error)
             logger.warning("the WAL could not be copied into the checkpoint file: %s", error)
         finally:
             with self.lock:
@@ -307,26 +312,12 @@ class Journal:
                 time.sleep(_RETRY_SECONDS)
             self.writer.set_wal_hook(None)
             if self._synced < self._commits:
-                self._sync_wal()
+                with suppress(DiskRefusedError):  # said already
+                    self.wal.sync()
+            self.wal.close(self.writer)
 
 
 def _resolve(waiters: list[Any]) -> None:
     for waiter in waiters:
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-def wal_syncer(path: Path) -> tuple[Callable[[], None], Callable[[], None]]:
-    """A function that makes the WAL power-safe, and one that closes what it holds.
-
-    An fdatasync of the WAL makes every commit in it durable, as `synchronous=FULL` would after each. The folder is
-    synced once, so that the file names survive too.
-    """
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    wal = os.open(path.with_name(path.name + "-wal"), os.O_RDWR)
-    sync = getattr(os, "fdatasync", os.fsync)
-    return lambda: sync(wal), lambda: os.close(wal)

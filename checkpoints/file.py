@@ -23,7 +23,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from checkpoints import schema
 from checkpoints.blocks import Block
-from checkpoints.commit import CHECKPOINT_PAGES, Journal, wal_syncer
+from checkpoints.commit import CHECKPOINT_PAGES, Journal
+from checkpoints.disk import Wal
 from checkpoints.hot import HotList, HotNamespace, HotThreads, Ref, Remembered
 from checkpoints.items import Frozen, thaw
 from checkpoints.lending import Lent
@@ -334,14 +335,12 @@ async def open_file(
         writer = schema.connect(path, vfs=vfs, exclusive=alone)
         stack.callback(writer.close)
         schema.prepare(writer, path)
+        schema.settle(writer)
         second, scanner = (writer, writer) if alone else (schema.connect(path), schema.connect(path))
         stack.callback(second.close)
         stack.callback(scanner.close)
-        if sync_wal is None:
-            sync_wal, close_wal = wal_syncer(path)
-            stack.callback(close_wal)
         hot = HotThreads(hot_bytes)
-        journal = Journal(writer, second, sync_wal, hot.forget, wal_pages)
+        journal = Journal(writer, second, Wal(path, sync_wal), hot.forget, wal_pages)
         file = CheckpointFile(writer, scanner, journal, hot)
         try:
             yield file

@@ -55,8 +55,16 @@ class SegmentSaver(BaseCheckpointSaver[int]):
         return (step + 1) << _RANDOM_BITS | random.getrandbits(_RANDOM_BITS)
 
     async def flush(self) -> None:
-        """Return when everything put before is on the disk; concurrent callers share one fdatasync."""
+        """Return when everything put before is on the disk; concurrent callers share one fdatasync.
+
+        Raises `DiskRefusedError`, from then on each time, when the disk does not take it.
+        """
         await self._file.flush()
+
+    @property
+    def refused(self) -> str | None:
+        """Why nothing gets to the disk any more, if it has refused."""
+        return self._file.journal.wal.refused
 
     def written(self) -> tuple[int, int]:
         """How many checkpoints were stored since the file was opened, and the bytes of those and their writes."""

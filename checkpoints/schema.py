@@ -60,6 +60,14 @@ def connect(path: Path, *, vfs: str | None = None, exclusive: bool = False) -> a
     return connection
 
 
+def settle(connection: apsw.Connection) -> None:
+    """Copy what the last process left in the WAL into the file, and sync it.
+
+    It may have committed what no sync followed, or what the disk refused; from here on what is read is on the disk.
+    """
+    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+
 def prepare(connection: apsw.Connection, path: Path) -> None:
     """Create the tables in an empty file; raise FileFormatError for a file of another kind or a newer version."""
     found = connection.pragma("application_id")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from checkpoints.commit import wal_syncer
+from checkpoints.disk import Wal, was_refused
 
 T = TypeVar("T")
 Work = Callable[[apsw.Connection], T]
@@ -32,7 +32,7 @@ class Connections:
         self._path = path
         self._writer = connect(path)
         self._writer.execute("SELECT count(*) FROM sqlite_schema").fetchall()  # the first look makes the log's file
-        self._sync_wal, self._close_wal = wal_syncer(path)
+        self._wal = Wal(path)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._reading = ThreadPoolExecutor(_READERS, thread_name_prefix="store-reader")
         self._lock = threading.Lock()
@@ -57,9 +57,10 @@ class Connections:
         """Finish what is queued, and let go of the file."""
         self._reading.shutdown()
         self._writing.shutdown()
-        self._close_wal()
-        for connection in (*self._readers, self._writer):
+        for connection in self._readers:
             connection.close()
+        self._wal.close(self._writer)
+        self._writer.close()
 
     def _read(self, work: Work[T]) -> T:
         connection = getattr(self._mine, "connection", None)
@@ -78,12 +79,15 @@ class Connections:
         taken = [(work, done) for work, done in queue if done.set_running_or_notify_cancel()]
         finished: list[tuple[Future[Any], Any]] = []
         try:
+            self._wal.require()
             self._writer.execute("BEGIN IMMEDIATE")
             for work, done in taken:
                 self._carry_out(work, done, finished)
             self._writer.execute("COMMIT")
-            self._sync_wal()
+            self._wal.sync()
         except (apsw.Error, OSError) as error:
+            if isinstance(error, apsw.Error) and was_refused(error):
+                self._wal.refuse(error)
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             for _, done in taken:

@@ -86,8 +86,16 @@ class ForgetfulDisk(apsw.VFS):
         """What an fdatasync of the file does."""
         self.files[name].sync()
 
-    def after_power_cut(self, folder: Path, chance: random.Random) -> None:
-        """Write what a machine that starts again finds."""
+    def left_by_a_killed_process(self, folder: Path) -> None:
+        """Take what is in the folder for written, and of logs nothing for synced."""
+        for path in folder.iterdir():
+            image = self.files.setdefault(path.name, Image())
+            image.unsynced.append((0, path.read_bytes()))
+            if not path.name.endswith("-wal"):
+                image.sync()
+
+    def after_power_cut(self, folder: Path, chance: random.Random | None) -> None:
+        """Write what a machine that starts again finds; without `chance`, nothing that was not synced."""
         folder.mkdir()
         for name, image in self.files.items():
-            (folder / name).write_bytes(image.after_power_cut(chance))
+            (folder / name).write_bytes(image.durable if chance is None else image.after_power_cut(chance))

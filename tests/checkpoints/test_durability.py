@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import apsw
 import pytest
 from langchain_core.messages import HumanMessage
 
+from checkpoints.disk import DiskRefusedError
 from tests.checkpoints.conftest import opened
 from tests.checkpoints.power import ForgetfulDisk
 from tests.checkpoints.program import build
@@ -162,6 +164,56 @@ async def test_a_flush_makes_one_sync_for_all_who_wait(tmp_path: Path) -> None:
         before = syncs
         await saver.flush()
         assert syncs == before  # nothing new: nothing to wait for
+
+
+async def test_a_disk_that_has_refused_is_believed_again_only_when_the_file_is_opened_anew(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoints.db"
+    log = path.with_name("checkpoints.db-wal")
+    refuses = False
+
+    def sync() -> None:
+        nonlocal refuses
+        if refuses:
+            refuses = False  # once: the next one would succeed
+            raise OSError(5, "Input/output error")
+
+    async with opened(path, sync_wal=sync) as saver:
+        graph = build(saver)
+        await graph.ainvoke({"script": [["say", 1]]}, configured("t"))
+        await saver.flush()
+        assert saver.refused is None
+        refuses = True
+        await graph.ainvoke({"script": [["say", 2]]}, configured("t"))
+        for _ in range(3):
+            with pytest.raises(DiskRefusedError, match="Input/output error"):
+                await saver.flush()
+        assert saver.refused is not None
+        newest = await saver.alatest_checkpoint_id("t")
+    assert log.stat().st_size > 0, "left for the next process, which looks at its checksums"
+    async with opened(path) as saver:
+        assert log.stat().st_size == 0, "copied into the file, and synced there"
+        assert await saver.alatest_checkpoint_id("t") == newest
+        await build(saver).ainvoke({"script": [["say", 3]]}, configured("t"))
+        await saver.flush()
+
+
+async def test_what_a_killed_process_had_not_synced_is_on_the_disk_once_the_file_is_open(tmp_path: Path) -> None:
+    path, left = tmp_path / "checkpoints.db", tmp_path / "left"
+    async with opened(path) as saver:
+        await build(saver).ainvoke({"script": [["say", 1]]}, configured("t"))
+        newest = await saver.alatest_checkpoint_id("t")
+        shutil.copytree(tmp_path, left, ignore=shutil.ignore_patterns("left", "*-shm", "*.lock"))
+    disk = ForgetfulDisk("forgetful-start")
+    disk.left_by_a_killed_process(left)
+    try:
+        sync = lambda: disk.sync("checkpoints.db-wal")  # noqa: E731
+        async with opened(left / "checkpoints.db", vfs=disk.name, sync_wal=sync) as saver:
+            await saver.flush()
+            disk.after_power_cut(tmp_path / "after", None)
+    finally:
+        disk.unregister()
+    async with opened(tmp_path / "after" / "checkpoints.db") as saver:
+        assert await saver.alatest_checkpoint_id("t") == newest
 
 
 async def test_commits_survive_in_the_wal_and_it_stays_small(tmp_path: Path) -> None:

@@ -268,18 +268,27 @@ async def test_a_put_is_answered_only_when_the_disk_has_it_and_many_share_one_sy
         assert len(syncs) <= 5
 
 
-async def test_a_disk_that_does_not_take_the_data_is_told(tmp_path: Path) -> None:
+async def test_a_disk_that_does_not_take_the_data_is_told_and_not_believed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with open_store(tmp_path) as store:
-        works = store._connections._sync_wal
+        await store.aput(("a",), "k", {"v": 1})
+        with monkeypatch.context() as broken:
+            broken.setattr(store._connections._wal, "_sync", refusing)
+            with pytest.raises(OSError, match="Input/output"):
+                await store.aput(("a",), "k", {"v": 2})
+        with pytest.raises(OSError, match="start the server again"):
+            await store.aput(("a",), "k", {"v": 3})
+        assert await store.aget(("a",), "k") is not None
+    async with open_store(tmp_path) as store:
+        await store.aput(("a",), "k", {"v": 4})
+        found = await store.aget(("a",), "k")
+        assert found is not None
+        assert found.value == {"v": 4}
 
-        def broken() -> None:
-            raise OSError(5, "Input/output error")
 
-        store._connections._sync_wal = broken
-        with pytest.raises(OSError, match="Input/output"):
-            await store.aput(("a",), "k", {"v": 1})
-        store._connections._sync_wal = works
-        await store.aput(("a",), "k", {"v": 2})
+def refusing() -> None:
+    raise OSError(5, "Input/output error")
 
 
 async def test_the_file_is_private_and_has_one_owner(tmp_path: Path) -> None:

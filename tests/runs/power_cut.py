@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -39,6 +40,8 @@ class World:
         self.reached = asyncio.Event()
         self.gate = asyncio.Event()
         self.synced = asyncio.Event()
+        self.refuses: str | None = None
+        """The log whose next sync fails, once."""
         self._loop = asyncio.get_running_loop()
         self._cuts = 0
         self.graph: Any = StateGraph(MessagesState).add_node("answer", self._answer).add_edge(START, "answer").compile()
@@ -59,8 +62,14 @@ class World:
                 return {"messages": [await model.ainvoke("anything")]}
         return {"messages": [("ai", f"{asked}!")]}
 
-    def _sync(self, _wal: int) -> None:
-        self.disk.sync("server.db-wal")
+    def _sync(self, log: str) -> None:
+        if self.refuses == log:
+            self.refuses = None
+            raise OSError(5, "Input/output error")
+        self.disk.sync(log)
+
+    def _sync_server(self, _wal: int) -> None:
+        self._sync("server.db-wal")
         self._loop.call_soon_threadsafe(self.synced.set)
 
     def power_cut(self, chance: random.Random | None = NOTHING_UNSYNCED_SURVIVES) -> Path:
@@ -81,7 +90,7 @@ class World:
 
         @asynccontextmanager
         async def forgetful_saver(folder: Path, **_: Any) -> AsyncIterator[Any]:
-            sync = lambda: self.disk.sync("checkpoints.db-wal")  # noqa: E731
+            sync = partial(self._sync, "checkpoints.db-wal")
             async with opened_saver(folder / "checkpoints.db", vfs=self.disk.name, sync_wal=sync) as saver:
                 yield saver
 
@@ -91,7 +100,7 @@ class World:
             {"g": self.graph},
             open_saver=forgetful_saver if data_dir is None else open_checkpointer,
             open_store=open_store,
-            disk=Disk(self.disk.name, self._sync) if data_dir is None else None,
+            disk=Disk(self.disk.name, self._sync_server) if data_dir is None else None,
         ) as engine:
             yield engine
 

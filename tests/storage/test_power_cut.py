@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import shutil
 from pathlib import Path
 
 import apsw
@@ -114,17 +115,48 @@ async def test_a_file_that_is_closed_has_everything_on_the_disk(tmp_path: Path) 
     assert disk.syncs == before + 1
 
 
-async def test_a_disk_that_refuses_is_told_to_who_waits_and_never_taken_for_done(tmp_path: Path) -> None:
-    disk = CountedDisk()
-    async with open_sqlite(tmp_path / "server.db", Disk(sync=disk.sync)) as database:
-        await database.write(lambda connection: None, durable=False)
-        place = database.sync_soon()
-        disk.refuses = True
-        with pytest.raises(UnavailableError, match="did not take the data"):
-            await database.sync(place)
-        assert not database.is_on_disk(place)
-        await database.sync(place)
-        assert database.is_on_disk(place)
+async def test_a_disk_that_has_refused_is_believed_again_only_when_the_file_is_opened_anew(tmp_path: Path) -> None:
+    disk, path = CountedDisk(), tmp_path / "server.db"
+    refused = pytest.raises(UnavailableError, match="did not take the data: on purpose")
+    async with open_sqlite(path, Disk(sync=disk.sync)) as database:
+        await database.write(lambda connection: None)
+        safe = database.sync_soon()
+        await database.write(lambda connection: connection.execute("CREATE TABLE kept (x)"), durable=False)
+        lost = database.sync_soon()
+        disk.refuses = True  # once: the next sync would succeed
+        for _ in range(3):
+            with refused:
+                await database.sync(lost)
+        with refused:
+            await database.write(lambda connection: None)
+        with refused:
+            await database.check_writable()
+        await database.sync(safe)
+        assert database.is_on_disk(safe)
+        assert not database.is_on_disk(lost)
+    log = path.with_name("server.db-wal")
+    assert log.stat().st_size > 0, "left for the next process, which looks at its checksums"
+    async with open_sqlite(path) as database:
+        assert await database.read("SELECT x FROM kept") == []
+        assert log.stat().st_size == 0, "copied into the file, and synced there"
+        await database.write(lambda connection: None)
+        await database.check_writable()
+
+
+async def test_what_a_killed_process_had_not_synced_is_on_the_disk_once_the_file_is_open(tmp_path: Path) -> None:
+    path, left = tmp_path / "server.db", tmp_path / "left"
+    async with open_sqlite(path) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE kept (x)"), durable=False)
+        shutil.copytree(tmp_path, left, ignore=shutil.ignore_patterns("left", "*-shm"))
+    disk = ForgetfulDisk("forgetful-start")
+    disk.left_by_a_killed_process(left)
+    try:
+        async with open_sqlite(left / "server.db", Disk(disk.name, lambda _: disk.sync("server.db-wal"))):
+            disk.after_power_cut(tmp_path / "after", None)
+    finally:
+        disk.unregister()
+    async with open_sqlite(tmp_path / "after" / "server.db") as database:
+        assert await database.read("SELECT x FROM kept") == []
 
 
 class Failing(apsw.VFS):

@@ -15,6 +15,7 @@ from threadkeep.api.routing import Route
 from threadkeep.engine import Engine
 from threadkeep.errors import ThreadkeepError
 from threadkeep.metrics import Now
+from threadkeep.runs.savers import refusal
 from threadkeep.storage.interactions import interaction_totals
 
 router = APIRouter(tags=["System"], route_class=Route)
@@ -66,6 +67,8 @@ async def not_ready_because(engine: Engine) -> list[str]:
         reasons.append("The server is stopping.")
     if engine.damage is not None:
         reasons.append(engine.damage)
+    if (refused := refusal(engine.saver)) is not None:
+        reasons.append(refused)
     try:
         await engine.database.check_writable()
     except ThreadkeepError as error:

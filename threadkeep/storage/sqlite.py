@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import apsw
+import structlog
 
 from threadkeep.errors import CorruptError, StorageFullError, ThreadkeepError, UnavailableError
 from threadkeep.storage.connection import Arguments, Connection, Row
@@ -29,6 +30,8 @@ from threadkeep.storage.database import Settled, Work
 from threadkeep.storage.dialect import SQLITE, Dialect
 from threadkeep.storage.migrations import migrate
 from threadkeep.storage.wal_sync import WalSync
+
+log = structlog.get_logger("threadkeep.storage")
 
 T = TypeVar("T")
 
@@ -117,6 +120,8 @@ class SqliteDatabase:
             raise UnavailableError(
                 f"{self.path} was removed or replaced while open; what is written now would be lost."
             )
+        if self._log.refused is not None:
+            raise UnavailableError(self._log.refused)
         await self.write(_touch, durable=False)
 
     async def quick_check(self) -> list[str]:
@@ -204,7 +209,7 @@ class SqliteDatabase:
                 self._log.resolve(item.done, result)
             else:
                 item.done.set_result(result)
-        if self._wal_pages >= _WAL_PAGES_BEFORE_CHECKPOINT and not self._checkpointing:
+        if self._wal_pages >= _WAL_PAGES_BEFORE_CHECKPOINT and not self._checkpointing and self._log.refused is None:
             self._in_background(self._checkpoint())
 
     def _note_wal_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
@@ -221,6 +226,11 @@ class SqliteDatabase:
             await self._loop.run_in_executor(self._thread, _checkpoint_file, self.path, mode, self._disk)
         except apsw.BusyError:
             pass  # a reader was in the way; the next commit past the threshold tries again
+        except apsw.Error as error:
+            if getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_FSYNC:  # the disk told SQLite
+                self._log.refuse(error)
+            else:
+                log.warning("log_not_copied", path=str(self.path), error=str(error))
         finally:
             self._wal_pages = 0
             self._checkpointing = False
@@ -235,6 +245,8 @@ class SqliteDatabase:
             await asyncio.gather(*self._background)
             await asyncio.sleep(0)
         await self._log.close()
+        if self._log.refused is not None:
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         os.close(self._wal)
         self._connection.close()
 
@@ -264,6 +276,8 @@ def _connect(path: Path, disk: Disk) -> SqliteConnection:
         connection.execute("PRAGMA cache_size=-4000")
         connection.execute("PRAGMA temp_store=MEMORY")
         migrate(connection, path)
+        # What the last process left may never have been synced, or the disk refused it. From here on it is there.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except apsw.Error as error:
         raise _translated(error, path) from error
     return connection

@@ -2,6 +2,9 @@
 
 Commits are counted, and so is how many of them the disk has; a place is such a number. The log is read from its
 beginning up to the first frame that is not whole, so that a commit is on the disk only together with all before it.
+
+Once the disk has refused, nobody can tell what it has: the kernel counts the pages as written, and the next `fdatasync`
+would say that all is well. So nothing is taken for synced any more until the file has been opened anew.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from threadkeep.errors import UnavailableError
 log = structlog.get_logger("threadkeep.storage")
 
 _SOON_SECONDS = 0.01
-_RETRY_SECONDS = 1.0
 
 
 class WalSync:
@@ -29,8 +31,8 @@ class WalSync:
         self._sync = sync
         self._thread = thread
         self._loop = asyncio.get_running_loop()
-        self.committed = 1
-        """The newest commit. The first stands for what the last process left, which may not be on the disk either."""
+        self.committed = 0
+        """The newest commit. What the last process left is on the disk already."""
         self.promised = 0
         """The newest commit that the disk has, or will have soon though nobody asks any more."""
         self._on_disk = 0
@@ -39,6 +41,8 @@ class WalSync:
         self._syncing = False
         self._waiting: list[tuple[int, asyncio.Future[Any], Any]] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.refused: str | None = None
+        """Why nothing gets to the disk any more."""
 
     def note_commit(self) -> None:
         self.committed += 1
@@ -52,6 +56,9 @@ class WalSync:
         if self.has(place):
             done.set_result(result)
             return
+        if self.refused is not None:
+            done.set_exception(UnavailableError(self.refused))
+            return
         self._waiting.append((place, done, result))
         self.start(place)
 
@@ -59,7 +66,7 @@ class WalSync:
         """Begin to sync what is committed, or what was up to that place; nobody has to wait for it."""
         self._wanted = max(self._wanted, self.committed if place is None else place)
         self.promised = max(self.promised, self._wanted)
-        if not self._syncing and self._on_disk < self._wanted:
+        if not self._syncing and self._on_disk < self._wanted and self.refused is None:
             self._syncing = True
             synced = partial(self._synced, self.committed)
             future = self._thread.submit(self._sync)
@@ -75,7 +82,7 @@ class WalSync:
         return self.promised
 
     def _start_after(self, seconds: float) -> None:
-        if self._timer is None and self._on_disk < self.committed:
+        if self._timer is None and self._on_disk < self.committed and self.refused is None:
             self._timer = self._loop.call_later(seconds, self._start_now)
 
     def _start_now(self) -> None:
@@ -85,7 +92,7 @@ class WalSync:
     def _synced(self, reached: int, future: Future[None]) -> None:
         self._syncing = False
         if (error := future.exception()) is not None:
-            self._failed(error)
+            self.refuse(error)
             return
         self._on_disk = reached
         waiting, self._waiting = self._waiting, []
@@ -98,14 +105,17 @@ class WalSync:
         if self._on_disk < self._wanted:
             self.start(self._wanted)
 
-    def _failed(self, error: BaseException) -> None:
-        """Who waits is told; the rest is tried again, since nobody may be there to do so."""
+    def refuse(self, error: BaseException) -> None:
+        """The disk did not take the log. Who waits is told, and who comes later."""
         log.error("disk_refused_data", error=str(error))
+        self.refused = (
+            f"The disk did not take the data: {error}. Look after it, then start the server again: it finds out what "
+            "is there, and goes on from that."
+        )
         waiting, self._waiting = self._waiting, []
         for _, done, _ in waiting:
             if not done.done():
-                done.set_exception(UnavailableError(f"The disk did not take the data: {error}"))
-        self._start_after(_RETRY_SECONDS)
+                done.set_exception(UnavailableError(self.refused))
 
     async def close(self) -> None:
         """Return when the disk has everything, or has refused it."""
@@ -114,7 +124,7 @@ class WalSync:
         try:
             await done
         except UnavailableError:
-            pass  # said already; SQLite tries once more when it closes the file
+            pass  # said already
         finally:
             if self._timer is not None:
                 self._timer.cancel()
