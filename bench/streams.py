@@ -1,8 +1,9 @@
 """`python -m bench.streams`: how long a token takes from the model to the reader, and a thousand open streams.
 
 The model notes in each token when it made it; client and server share the machine's clock. A stall is how much later
-than its token's moment a reader has it. The streams open one after the other, and count once all are open. The floor is
-LangGraph in a bare FastAPI route (`bench/floor.py`): what no server around it can do without.
+than its token's moment a reader has it. The streams open one after the other, and count once all are open. Memory is
+looked at twice, for LangChain keeps every chunk of a message until it is whole: what a stream takes grows with its
+tokens. The floor is LangGraph in a bare FastAPI route (`bench/floor.py`): what no server around it can do without.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from bench.report import machine, markdown, memory, write_section
 
 TICKING = ROOT / "bench/ticking/langgraph.json"
 OPENED_A_SECOND = 60
+SECONDS_BETWEEN_LOOKS = 10
+WARM_RUNS = 1_500
+"""After so many, what is bounded whatever comes (remembered threads, SQLite's pages) is as large as it gets."""
 _MADE = re.compile(rb'"content":"(\d+\.\d+) "')
 
 
@@ -58,13 +62,23 @@ class Measured:
     late: list[float]
     """The same of every token that came while all streams were open."""
     bytes_a_stream: float
+    """When all are open."""
+    bytes_a_token: float
+    """What each token adds to it."""
+    tokens_so_far: float
+    """Of a stream, then."""
+
+    @property
+    def bytes_at_first(self) -> float:
+        return self.bytes_a_stream - self.bytes_a_token * self.tokens_so_far
 
 
 async def measured(command: list[str], port: int, count: int, tokens_after: int) -> Measured:
     """What so many open streams cost the server that this command starts."""
     with started(command, {"LOG_FORMAT": "json", "MAX_CONCURRENT_RUNS": str(count)}) as process:
         await until_listening(port)
-        await asyncio.gather(*(follow(port, 5, 0.01) for _ in range(20)))  # warm
+        for _ in range(WARM_RUNS // 20):
+            await asyncio.gather(*(follow(port, 1, 0.0) for _ in range(20)))
         first = [(await follow(port, 1, 0.02))[0][1] for _ in range(60)]
         before = memory(process.pid)
         opening = count / OPENED_A_SECOND
@@ -72,10 +86,14 @@ async def measured(command: list[str], port: int, count: int, tokens_after: int)
         waits = [number / OPENED_A_SECOND for number in range(count)]
         streams = [asyncio.create_task(follow(port, tokens, 1.0, after=wait)) for wait in waits]
         await asyncio.sleep(opening + 2)
-        all_open = time.time()
-        a_stream = (memory(process.pid) - before) / count
-        late = [seconds for one in await asyncio.gather(*streams) for made, seconds in one if made > all_open]
-    return Measured(first, late, a_stream)
+        all_open, open_memory = time.time(), memory(process.pid)
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        later, later_memory = time.time(), memory(process.pid)
+        tokens_of_all = [token for one in await asyncio.gather(*streams) for token in one]
+    late = [seconds for made, seconds in tokens_of_all if made > all_open]
+    so_far, then = (sum(made < when for made, _ in tokens_of_all) / count for when in (all_open, later))
+    a_token = (later_memory - open_memory) / count / (then - so_far)
+    return Measured(first, late, (open_memory - before) / count, a_token, so_far)
 
 
 async def main() -> None:
@@ -109,6 +127,9 @@ def table(count: int, ours: Measured, floor: Measured) -> str:
     add("the same, 99 of 100 within ms", "", lambda one: sorted(one.late)[int(len(one.late) * 0.99)] * 1e3)
     add("the same, longest stall, ms", "≤ 250", lambda one: max(one.late) * 1e3)
     add("memory for each open stream with its run, kB", "≤ 100", lambda one: one.bytes_a_stream / 1e3)
+    add("tokens of a stream so far", "", lambda one: one.tokens_so_far, 1)
+    add("of the memory, for each of these tokens, kB", "", lambda one: one.bytes_a_token / 1e3, 1)
+    add("and without them, kB", "", lambda one: one.bytes_at_first / 1e3)
     return markdown(rows)
 
 
