@@ -111,8 +111,8 @@ async def bare(folder: Path, lengths: list[int], samples: int) -> dict[int, floa
 
 async def reads(folder: Path, threads: int, samples: int) -> tuple[float, float]:
     """Milliseconds to read a thread among 100, and among so many."""
-    few = await many_threads(folder / "few", 100, samples * 10)
-    return few, await many_threads(folder / "many", threads, samples * 10)
+    few, many = await many_threads(folder, [100, threads], samples * 10)
+    return few, many
 
 
 def measure(given: argparse.Namespace, folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ import random
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -160,22 +160,25 @@ async def turns_per_second(one: Subject, turns: int) -> float:
     return CLIENTS * turns / (time.perf_counter() - start)
 
 
-async def many_threads(folder: Path, threads: int, samples: int) -> float:
-    """Median milliseconds to read the state of a thread that is not in memory, among so many."""
-    folder.mkdir()
-    async with open_file(folder / "checkpoints.db", hot_bytes=1) as file:
-        saver = SegmentSaver(file)
-        for start in range(0, threads, 100):
-            await asyncio.gather(*(put_thread(saver, f"t{number}") for number in range(start, start + 100)))
-        graph = build(saver)
+async def many_threads(folder: Path, counts: list[int], samples: int) -> list[float]:
+    """Median milliseconds to read the state of a thread that is not in memory, among so many; in turn among each."""
+    async with AsyncExitStack() as stack:
+        among: list[tuple[int, Any, list[float]]] = []
+        for count in counts:
+            (folder / str(count)).mkdir()
+            opening = open_file(folder / str(count) / "checkpoints.db", hot_bytes=1)
+            saver = SegmentSaver(await stack.enter_async_context(opening))
+            for start in range(0, count, 100):
+                await asyncio.gather(*(put_thread(saver, f"t{number}") for number in range(start, start + 100)))
+            among.append((count, build(saver), []))
         chance = random.Random(1)
-        reads = []
         for _ in range(samples):
-            thread = f"t{chance.randrange(threads)}"
-            start_at = time.perf_counter()
-            await graph.aget_state(config(thread))
-            reads.append((time.perf_counter() - start_at) * 1000)
-        return statistics.median(reads)
+            for count, graph, reads in among:
+                thread = f"t{chance.randrange(count)}"
+                start_at = time.perf_counter()
+                await graph.aget_state(config(thread))
+                reads.append((time.perf_counter() - start_at) * 1000)
+        return [statistics.median(reads) for _, _, reads in among]
 
 
 async def put_thread(saver: SegmentSaver, thread: str) -> None:
