@@ -77,13 +77,10 @@ class WalSync:
 
         Gives the place of the newest commit.
         """
-        self._start_after(_SOON_SECONDS)
+        if self._timer is None and self._on_disk < self.committed and self.refused is None:
+            self._timer = self._loop.call_later(_SOON_SECONDS, self._start_now)
         self.promised = self.committed
         return self.promised
-
-    def _start_after(self, seconds: float) -> None:
-        if self._timer is None and self._on_disk < self.committed and self.refused is None:
-            self._timer = self._loop.call_later(seconds, self._start_now)
 
     def _start_now(self) -> None:
         self._timer = None
