@@ -50,6 +50,7 @@ class EventLog:
         return stream
 
     def stored(self, stream: RunStream) -> None:
+        """Its run can be found from now on: what others have shown of it meanwhile is looked up."""
         stream.coming = False
         if stream.stale:
             self.refresh(stream.run_id)
