@@ -58,7 +58,7 @@ class Journal:
         self._moving_waiters: list[asyncio.Future[None]] = []
         self._one_rewrite = threading.RLock()  # whoever has it has the second connection
         self._one_connection = second is writer
-        self._commits = self._synced = 0
+        self._commits, self._synced = 1, 0  # the first stands for what the last process may have left in the WAL
         self.written_checkpoints = self.written_bytes = 0
         self._sync: asyncio.Future[None] | None = None
         self._disk = ThreadPoolExecutor(2, thread_name_prefix="checkpoints")

@@ -12,6 +12,7 @@ pages with every other thread of the same commit: an eighth of the WAL that rows
     run         which namespaces a run wrote to, for deletion by run
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -64,8 +65,10 @@ def settle(connection: apsw.Connection) -> None:
     """Copy what the last process left in the WAL into the file, and sync it.
 
     It may have committed what no sync followed, or what the disk refused; from here on what is read is on the disk.
+    With somebody else's reader in the way it stays in the WAL, for the first sync of that.
     """
-    connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    with suppress(apsw.BusyError):
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
 
 def prepare(connection: apsw.Connection, path: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,7 @@ async def test_what_a_killed_process_had_not_synced_is_on_the_disk_once_the_file
     disk = ForgetfulDisk("forgetful-start")
     disk.left_by_a_killed_process(left)
     try:
-        sync = lambda: disk.sync("checkpoints.db-wal")  # noqa: E731
+        sync = partial(disk.sync, "checkpoints.db-wal")
         async with opened(left / "checkpoints.db", vfs=disk.name, sync_wal=sync) as saver:
             await saver.flush()
             disk.after_power_cut(tmp_path / "after", None)
@@ -214,6 +215,27 @@ async def test_what_a_killed_process_had_not_synced_is_on_the_disk_once_the_file
         disk.unregister()
     async with opened(tmp_path / "after" / "checkpoints.db") as saver:
         assert await saver.alatest_checkpoint_id("t") == newest
+
+
+async def test_a_reader_of_another_process_does_not_keep_the_file_from_being_opened(tmp_path: Path) -> None:
+    path, left, syncs = tmp_path / "checkpoints.db", tmp_path / "left", 0
+
+    def count() -> None:
+        nonlocal syncs
+        syncs += 1
+
+    async with opened(path) as saver:
+        await build(saver).ainvoke({"script": [["say", 1]]}, configured("t"))
+        newest = await saver.alatest_checkpoint_id("t")
+        shutil.copytree(tmp_path, left, ignore=shutil.ignore_patterns("left", "*-shm", "*.lock"))
+    reader = apsw.Connection(str(left / "checkpoints.db"))
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM entry").get
+    async with opened(left / "checkpoints.db", sync_wal=count) as saver:
+        assert await saver.alatest_checkpoint_id("t") == newest
+        await saver.flush()
+        assert syncs == 1, "what was left is still in the WAL alone"
+    reader.close()
 
 
 async def test_commits_survive_in_the_wal_and_it_stays_small(tmp_path: Path) -> None:

@@ -159,6 +159,21 @@ async def test_what_a_killed_process_had_not_synced_is_on_the_disk_once_the_file
         assert await database.read("SELECT x FROM kept") == []
 
 
+async def test_a_reader_of_another_process_does_not_keep_the_file_from_being_opened(tmp_path: Path) -> None:
+    path, left, disk = tmp_path / "server.db", tmp_path / "left", CountedDisk()
+    async with open_sqlite(path) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE kept (x)"), durable=False)
+        shutil.copytree(tmp_path, left, ignore=shutil.ignore_patterns("left", "*-shm"))
+    reader = apsw.Connection(str(left / "server.db"))
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM kept").get == 0
+    async with open_sqlite(left / "server.db", Disk(sync=disk.sync)) as database:
+        assert await database.read("SELECT x FROM kept") == []
+        await database.sync()
+        assert disk.syncs == 1, "what was left is still in the log alone"
+    reader.close()
+
+
 class Failing(apsw.VFS):
     """Fails the Nth write or sync after it was armed, once."""
 

@@ -276,7 +276,8 @@ def _connect(path: Path, disk: Disk) -> SqliteConnection:
         connection.execute("PRAGMA cache_size=-4000")
         connection.execute("PRAGMA temp_store=MEMORY")
         migrate(connection, path)
-        # What the last process left may never have been synced, or the disk refused it. From here on it is there.
+        # What the last process left may never have been synced, or the disk refused it. With somebody else's reader in
+        # the way it stays in the log, for the first sync of that.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except apsw.Error as error:
         raise _translated(error, path) from error

@@ -31,8 +31,8 @@ class WalSync:
         self._sync = sync
         self._thread = thread
         self._loop = asyncio.get_running_loop()
-        self.committed = 0
-        """The newest commit. What the last process left is on the disk already."""
+        self.committed = 1
+        """The newest commit. The first stands for what the last process may have left in the log."""
         self.promised = 0
         """The newest commit that the disk has, or will have soon though nobody asks any more."""
         self._on_disk = 0
