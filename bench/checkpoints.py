@@ -109,17 +109,11 @@ async def bare(folder: Path, lengths: list[int], samples: int) -> dict[int, floa
         return await without_saver(one, lengths, samples)
 
 
-async def reads(folder: Path, threads: int, samples: int) -> tuple[float, float]:
-    """Milliseconds to read a thread among 100, and among so many."""
-    few, many = await many_threads(folder, [100, threads], samples * 10)
-    return few, many
-
-
 def measure(given: argparse.Namespace, folder: Path) -> list[str]:
     lengths = [SHORT, given.turns]
     rates = alone(throughput, folder, given.rounds, 5)
     say(f"turns per second: {rates}")
-    few, many = alone(reads, folder, given.threads, given.samples)
+    few, many = alone(many_threads, folder, [100, given.threads], given.samples * 10)
     say(f"read among 100 threads {few:.2f} ms, among {given.threads} {many:.2f} ms")
     none = alone(bare, folder, lengths, given.samples)
     points: dict[str, dict[int, Point]] = {}

@@ -66,7 +66,7 @@ class Wal:
             os.close(self._descriptor)
 
 
-def was_refused(error: apsw.Error) -> bool:
+def was_refused(error: Exception) -> bool:
     """Whether SQLite itself was told by the disk that a sync failed."""
     return getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_FSYNC
 

@@ -86,7 +86,7 @@ class Connections:
             self._writer.execute("COMMIT")
             self._wal.sync()
         except (apsw.Error, OSError) as error:
-            if isinstance(error, apsw.Error) and was_refused(error):
+            if was_refused(error):
                 self._wal.refuse(error)
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")

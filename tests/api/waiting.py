@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 SECONDS = 20.0
@@ -21,3 +21,8 @@ async def until_true(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not holds():  # noqa: ASYNC110 - what it looks at is filled by another task
             await asyncio.sleep(0.01)
+
+
+async def told(logs: Sequence[Mapping[str, Any]], event: str, times: int) -> None:
+    """Wait until captured log lines say so often that this has happened."""
+    await until_true(lambda: sum(line["event"] == event for line in logs) >= times)

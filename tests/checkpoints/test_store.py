@@ -271,12 +271,20 @@ async def test_a_put_is_answered_only_when_the_disk_has_it_and_many_share_one_sy
 async def test_a_disk_that_does_not_take_the_data_is_told_and_not_believed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refuses, real = False, os.fdatasync
+
+    def disk(descriptor: int) -> None:
+        if refuses:
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", disk)
     async with open_store(tmp_path) as store:
         await store.aput(("a",), "k", {"v": 1})
-        with monkeypatch.context() as broken:
-            broken.setattr(store._connections._wal, "_sync", refusing)
-            with pytest.raises(OSError, match="Input/output"):
-                await store.aput(("a",), "k", {"v": 2})
+        refuses = True
+        with pytest.raises(OSError, match="Input/output"):
+            await store.aput(("a",), "k", {"v": 2})
+        refuses = False
         with pytest.raises(OSError, match="start the server again"):
             await store.aput(("a",), "k", {"v": 3})
         assert await store.aget(("a",), "k") is not None
@@ -285,10 +293,6 @@ async def test_a_disk_that_does_not_take_the_data_is_told_and_not_believed_again
         found = await store.aget(("a",), "k")
         assert found is not None
         assert found.value == {"v": 4}
-
-
-def refusing() -> None:
-    raise OSError(5, "Input/output error")
 
 
 async def test_the_file_is_private_and_has_one_owner(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from structlog.testing import capture_logs
 
 from checkpoints.postgres import PostgresState
-from tests.api.waiting import until
+from tests.api.waiting import told, until
 from tests.cluster.test_faults import closed
 from tests.postgres import server_uri
 from tests.runs.engines import HeldClock
@@ -76,13 +76,6 @@ async def accepted(engine: Engine) -> Callable[[], Awaitable[Run]]:
     request = RunRequest("g", input={"messages": "hello"}, on_completion="keep")
     run = (await engine.acceptance.accept(request, EVERYONE, thread_id=None)).run
     return lambda: engine.queue.get(run.run_id, EVERYONE)
-
-
-async def told(logs: list[Any], event: str, times: int) -> None:
-    async def lines() -> list[Any]:
-        return [line for line in logs if line["event"] == event]
-
-    await until(lines, lambda found: len(found) >= times)
 
 
 async def visited(node: Node, times: int) -> None:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from tests.api.waiting import until
+from tests.api.waiting import told
 from tests.runs.power_cut import World, accepted, answered
 from threadkeep.api.meta import not_ready_because
 from threadkeep.callers import EVERYONE
@@ -27,7 +27,7 @@ async def test_an_end_whose_checkpoints_the_disk_refused_is_told_by_the_next_sta
             world.refuses = "checkpoints.db-wal"
             run = await accepted(engine, "again", thread_id)
             assert run.stream is not None
-            await refusals(logs, 2)
+            await told(logs, "end_not_stored", 2)
             assert not run.stream.ended
             assert ["start the server again" in reason for reason in await not_ready_because(engine)] == [True]
     async with world.opened(world.folder / "data") as engine:
@@ -49,10 +49,3 @@ async def test_nothing_is_accepted_once_the_disk_has_refused_it(world: World) ->
             with pytest.raises(UnavailableError, match="start the server again"):
                 await engine.acceptance.accept(request, EVERYONE, thread_id=str(uuid4()))
         assert ["start the server again" in reason for reason in await not_ready_because(engine)] == [True]
-
-
-async def refusals(logs: list[dict[str, object]], count: int) -> None:
-    async def lines() -> int:
-        return sum(line["event"] == "end_not_stored" for line in logs)
-
-    await until(lines, lambda found: found >= count)
