@@ -73,7 +73,9 @@ def delete_for_runs(file: CheckpointFile, serde: SerializerProtocol, run_ids: Co
         for namespace in touched:
             skeletons = list(reader.skeletons(namespace, serde))
             gone = {one.checkpoint_id for one in skeletons if str(one.metadata.get("run_id")) in runs}
-            _delete_writes_of_runs(connection, namespace, skeletons, gone, runs, serde)
+            shown = {checkpoint_id for _, checkpoint_id in reader.checkpoint_ids([namespace])}
+            left = [one for one in skeletons if one.checkpoint_id in shown - gone]
+            _delete_writes_of_runs(connection, namespace, left, runs, serde)
             _remove(connection, namespace, skeletons, gone)
         connection.executemany("DELETE FROM run WHERE run_id = ?", [(run_id,) for run_id in runs])
 
@@ -81,16 +83,13 @@ def delete_for_runs(file: CheckpointFile, serde: SerializerProtocol, run_ids: Co
 def _delete_writes_of_runs(
     connection: apsw.Connection,
     namespace: int,
-    skeletons: Sequence[Skeleton],
-    gone: Collection[str],
+    left: Sequence[Skeleton],
     runs: Collection[str],
     serde: SerializerProtocol,
 ) -> None:
-    """Writes on a surviving checkpoint stay if a surviving child consumed them: a DeltaChannel may replay them."""
-    consumed = {one.parent_id for one in skeletons if one.checkpoint_id not in gone}
-    for checkpoint_id in {one.parent_id for one in skeletons if one.checkpoint_id in gone} | _heads(skeletons):
-        if checkpoint_id is None or checkpoint_id in consumed or checkpoint_id in gone:
-            continue
+    """Writes that a child which is left was made from stay: a DeltaChannel may replay them."""
+    consumed = {one.parent_id for one in left}
+    for checkpoint_id in [one.checkpoint_id for one in left if one.checkpoint_id not in consumed]:
         row: Any
         for row in connection.execute(
             """SELECT body, type, data FROM entry JOIN body ON body.id = entry.body
@@ -104,10 +103,6 @@ def _delete_writes_of_runs(
                     "DELETE FROM entry WHERE namespace = ? AND checkpoint_id = ? AND ordinal = ?",
                     (namespace, checkpoint_id, body),
                 )
-
-
-def _heads(skeletons: Sequence[Skeleton]) -> set[str | None]:
-    return {skeletons[0].checkpoint_id} if skeletons else set()
 
 
 def prune(file: CheckpointFile, serde: SerializerProtocol, thread_ids: Sequence[str], strategy: str) -> None:
@@ -210,6 +205,9 @@ def copy_thread(file: CheckpointFile, source: str, target: str) -> None:
             if not there >= _checkpoints(reader, source):
                 raise ValueError(f"thread {target} has checkpoints of its own; copy into a new thread")
             return
+        for namespace, *_ in reader.namespaces(str(target)):  # of a thread whose runs were all removed
+            touched.add(namespace)
+            _delete_namespace(connection, namespace)
         for namespace, _, checkpoint_ns in spaces:
             copy = next(file.space_ids)
             connection.execute("INSERT INTO namespace VALUES (?, ?, ?)", (copy, str(target), checkpoint_ns))

@@ -20,7 +20,8 @@ class Reference(InMemorySaver):
     def __init__(self) -> None:
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         self.removed: set[tuple[str, str, str]] = set()
-        self.run_of_write: dict[tuple[tuple[str, str, str], tuple[str, int]], str] = {}
+        # For each checkpoint and index, who wrote there what, one over the other: the last one stands.
+        self.written: dict[tuple[tuple[str, str, str], tuple[str, int]], list[tuple[str, Any]]] = {}
 
     def get_tuple(self, config: Any) -> CheckpointTuple | None:
         configurable = config["configurable"]
@@ -44,7 +45,8 @@ class Reference(InMemorySaver):
         super().put_writes(config, writes, task_id, task_path)
         for inner, value in self.writes.get(key, {}).items():
             if before.get(inner) is not value:
-                self.run_of_write[key, inner] = (config.get("metadata") or {}).get("run_id", "")
+                run_id = (config.get("metadata") or {}).get("run_id", "")
+                self.written.setdefault((key, inner), []).append((run_id, value))
 
     def keep_latest(self, thread: str) -> None:
         for ns, there in self.storage[thread].items():
@@ -64,9 +66,17 @@ class Reference(InMemorySaver):
                 for id in there:
                     if id in parents or (thread, ns, id) in self.removed:
                         continue
-                    stored = self.writes[thread, ns, id]
-                    for inner in [i for i in stored if self.run_of_write.get(((thread, ns, id), i)) == run_id]:
-                        del stored[inner]
+                    self._take_back(run_id, (thread, ns, id))
+
+    def _take_back(self, run_id: str, key: tuple[str, str, str]) -> None:
+        """Of what the run wrote on a checkpoint nothing is left; what it had replaced stands again."""
+        stored = self.writes[key]
+        for inner in list(stored):
+            left = self.written[key, inner] = [one for one in self.written[key, inner] if one[0] != run_id]
+            if left:
+                stored[inner] = left[-1][1]
+            else:
+                del stored[inner]
 
     def remove_thread(self, thread: str) -> None:
         self.delete_thread(thread)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError
@@ -20,7 +21,10 @@ from tests.checkpoints.reference import Compared, Reference, configured
 
 # The act "fail", and what LangGraph answers to turns that do not fit where the thread stands.
 REFUSALS = (ZeroDivisionError, ValueError, KeyError, EmptyInputError, InvalidUpdateError, GraphRecursionError)
-EXAMPLES = 600 if os.environ.get("SOAK") else 100
+SOAK = bool(os.environ.get("SOAK"))
+EXAMPLES = 600 if SOAK else 100
+
+pytestmark = pytest.mark.timeout(3600 if SOAK else 120)
 
 Opening = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -124,7 +128,7 @@ async def live(turns: list[Turn], opening: Opening, leftovers: Callable[[Any], i
 LIVES: dict[str, Any] = {
     "max_examples": EXAMPLES,
     "deadline": None,
-    "derandomize": not os.environ.get("SOAK"),
+    "derandomize": not SOAK,
     "suppress_health_check": list(HealthCheck),
 }
 

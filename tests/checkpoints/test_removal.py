@@ -56,6 +56,41 @@ async def test_undoing_a_run_keeps_writes_that_a_surviving_checkpoint_was_made_f
     assert ("task", "note", 1) in (await each_saver.aget_tuple(head)).pending_writes
 
 
+async def test_undoing_a_run_takes_what_it_wrote_on_a_branch_that_was_left(each_saver: Any) -> None:
+    graph = build(each_saver)
+    await graph.ainvoke({"script": [["say", 1]]}, run_of(1))
+    left = (await each_saver.aget_tuple(configured("t"))).config
+    await each_saver.aput_writes(left | {"metadata": {"run_id": "run 2"}}, [("note", 1)], "task")
+    oldest = [one async for one in each_saver.alist(configured("t"))][-1].config
+    await graph.aupdate_state(oldest, {"log": [1]}, as_node="step")
+    await each_saver.adelete_for_runs(["run 2"])
+    assert (await each_saver.aget_tuple(left)).pending_writes == []
+
+
+async def test_what_a_run_had_replaced_stands_again_once_it_is_undone(each_saver: Any) -> None:
+    graph = build(each_saver)
+    await graph.ainvoke({"script": [["say", 1]]}, run_of(1))
+    head = (await each_saver.aget_tuple(configured("t"))).config
+    for run, error in (("run 1", "first"), ("run 2", "second")):
+        await each_saver.aput_writes(head | {"metadata": {"run_id": run}}, [("__error__", error)], "task")
+    await each_saver.adelete_for_runs(["run 2"])
+    assert (await each_saver.aget_tuple(head)).pending_writes == [("task", "__error__", "first")]
+
+
+async def test_a_thread_whose_runs_were_all_undone_is_copied_and_copied_into_like_a_new_one(each_saver: Any) -> None:
+    graph = build(each_saver)
+    await graph.ainvoke({"script": [["say", 1]]}, run_of(1))
+    await each_saver.adelete_for_runs(["run 1"])
+    await each_saver.acopy_thread("t", "copy")
+    await each_saver.acopy_thread("t", "copy")
+    assert await each_saver.aget_tuple(configured("copy")) is None
+    await graph.ainvoke({"script": [["say", 2]]}, run_of(2, "other"))
+    await each_saver.acopy_thread("other", "copy")
+    await each_saver.acopy_thread("other", "t")
+    for thread in ("copy", "t"):
+        assert [one.id for one in (await graph.aget_state(configured(thread))).values["messages"]] == ["m2"]
+
+
 async def test_pruning_keeps_the_latest_state_and_what_it_is_replayed_from(each_saver: Any) -> None:
     graph = build(each_saver)
     for number in range(1, 8):
