@@ -181,7 +181,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "runs.if_not_exists": R("SDK", "create makes the thread; reject (the default) is 404."),
     "runs.after_seconds": R("SDK", "The run is pending until then, and others pass it."),
     "runs.unknown_fields": R("JS", "null, unknown fields, text/plain bodies and feedback_keys are accepted."),
-    "runs.durability": R("SDK", "exit keeps one checkpoint of a run; async and sync all."),
+    "runs.durability": R("SDK", "exit keeps one checkpoint of a run; async and sync (the default) all."),
     "runs.config": R("SDK", "configurable, ids and recursion_limit reach the nodes."),
     "runs.factory": R("REF", "A graph factory is called with the run's configuration."),
     # --- Stream modes

@@ -65,6 +65,25 @@ def test_what_was_running_is_resumed_at_once_and_then_what_was_queued(server: Se
     assert '"rescued_runs":1' in server.log
 
 
+@pytest.mark.fault(3)
+@pytest.mark.parametrize("step", [1, 2])
+def test_of_a_process_that_dies_as_a_step_begins_no_step_before_it_is_repeated(
+    server: ServerProcess, tmp_path: Path, step: int
+) -> None:
+    journal = tmp_path / "journal"
+    with server.client() as http:
+        thread_id = http.post("/threads", json={}).json()["thread_id"]
+        given = {"steps": 3, "seconds": 0, "journal": str(journal), "dies_at": step}
+        with pytest.raises(httpx.HTTPError):
+            http.post(f"/threads/{thread_id}/runs/wait", json={"assistant_id": "slow", "input": given})
+    assert server.ended() == 9
+    server.start()
+    with server.client() as http:
+        [run] = http.get(f"/threads/{thread_id}/runs").json()
+        assert http.get(f"/threads/{thread_id}/runs/{run['run_id']}/join").json()["done"] == [0, 1, 2]
+    assert journal.read_text().split() == [str(number) for number in sorted([0, 1, 2, step])]
+
+
 def test_a_reader_that_comes_back_after_the_restart_gets_the_rest_with_the_attempts_number(
     server: ServerProcess, tmp_path: Path
 ) -> None:

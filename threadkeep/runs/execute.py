@@ -262,13 +262,14 @@ class Executor:
         return parts
 
     def _durability(self, asked: Durability | None) -> Durability:
-        """A saver without `flush` cannot say when its background writes are safe, so it has to write in step.
+        """In step, unless the client asked otherwise.
 
-        In a database that others share, a put is a round trip that fast steps would be ahead of: whoever goes on after
-        a crash would repeat all of those. So there the default is in step too.
+        A step then begins after the checkpoint of the one before is committed, so that whoever goes on after a crash
+        repeats only the step that was under way. `async`, LangGraph's own default, lets a step begin first. A saver
+        without `flush` cannot say when its background writes are safe, so it is not asked to make any.
         """
         if hasattr(self._saver, "flush"):
-            return asked or ("async" if self._queue.worker_id is None else "sync")
+            return asked or "sync"
         return "exit" if asked == "exit" else "sync"
 
     def _config(self, attempt: Attempt, *, resuming: bool) -> RunnableConfig:
