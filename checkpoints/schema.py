@@ -58,6 +58,8 @@ def connect(path: Path, *, vfs: str | None = None, exclusive: bool = False) -> a
     connection.wal_autocheckpoint(0)
     connection.pragma("cache_size", -4_000)  # the operating system keeps what does not fit
     connection.set_busy_timeout(0)
+    # Or a statement whose plan could depend on a bound value is planned anew whenever it is run.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     return connection
 
 

@@ -112,6 +112,8 @@ def connect(path: Path) -> apsw.Connection:
     """A connection whose commits survive the process; on the disk they are after a sync of the log."""
     connection = apsw.Connection(str(path))
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
+    # Or a statement whose plan could depend on a bound value is planned anew whenever it is run.
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     try:
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "normal")

@@ -269,6 +269,8 @@ def _connect(path: Path, disk: Disk) -> SqliteConnection:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = SqliteConnection(str(path), vfs=disk.vfs)
         connection.set_busy_timeout(_READER_WAIT_MILLISECONDS)
+        # Or a statement whose plan could depend on a bound value is planned anew whenever it is run.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA wal_autocheckpoint=0")

@@ -1,0 +1,40 @@
+"""SQLite plans a statement once a connection, whatever values it is run with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import apsw
+import pytest
+
+from checkpoints import schema
+from checkpoints.store import connections
+from threadkeep.storage import sqlite
+
+CONNECT: dict[str, Callable[[Path], apsw.Connection]] = {
+    "server.db": lambda path: sqlite._connect(path, sqlite.Disk()),
+    "checkpoints.db": schema.connect,
+    "items.db": connections.connect,
+}
+
+
+@pytest.mark.parametrize("name", CONNECT)
+def test_a_statement_is_planned_once(name: str, tmp_path: Path) -> None:
+    statement = "SELECT name FROM kept WHERE name > ? ORDER BY name LIMIT ?"
+    with closing(CONNECT[name](tmp_path / name)) as connection:
+        connection.execute("CREATE TABLE kept (name TEXT PRIMARY KEY)")
+        planned: list[int] = []
+
+        def note(action: int, *_: str | None) -> int:
+            planned.append(action)
+            return apsw.SQLITE_OK
+
+        connection.authorizer = note  # asked while a statement is planned
+        for number in range(3):
+            connection.execute(statement, (str(number), 10 + number)).fetchall()
+            if number == 0:
+                assert planned
+                planned.clear()
+        assert not planned
