@@ -204,7 +204,9 @@ ACTS = st.tuples(
 )
 TURNS = st.builds(
     Turn,
-    kind=st.sampled_from(["run"] * 6 + ["resume", "fork", "update", "update", "prune", "remove_run", "reopen", "copy"]),
+    kind=st.sampled_from(
+        ["run"] * 6 + ["resume", "fork", "update", "update", "prune", "remove_run", "reopen", "copy", "branch"]
+    ),
     acts=st.lists(ACTS, min_size=1, max_size=6).map(tuple),
     at=st.integers(0, 20),
     durability=st.sampled_from(["async", "sync", "exit"]),

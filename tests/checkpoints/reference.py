@@ -20,6 +20,7 @@ class Reference(InMemorySaver):
     def __init__(self) -> None:
         super().__init__(serde=JsonPlusSerializer(allowed_msgpack_modules=None))
         self.removed: set[tuple[str, str, str]] = set()
+        self.copied: set[tuple[str, str, str]] = set()  # no run made them where they are
         # For each checkpoint and index, who wrote there what, one over the other: the last one stands.
         self.written: dict[tuple[tuple[str, str, str], tuple[str, int]], list[tuple[str, Any]]] = {}
 
@@ -59,7 +60,7 @@ class Reference(InMemorySaver):
                 parents: dict[str, set[str]] = {}
                 for one in list(super().list(configured(thread, ns))):
                     key = key_of(one)
-                    if one.metadata.get("run_id") == run_id:
+                    if one.metadata.get("run_id") == run_id and key not in self.copied:
                         self.removed.add(key)
                     elif key not in self.removed and one.parent_config:
                         parents.setdefault(one.parent_config["configurable"]["checkpoint_id"], set()).add(key[2])
@@ -81,6 +82,19 @@ class Reference(InMemorySaver):
     def remove_thread(self, thread: str) -> None:
         self.delete_thread(thread)
         self.removed = {key for key in self.removed if key[0] != thread}
+
+    def copy_thread(self, thread: str, target: str) -> None:
+        """Nothing of the copy belongs to a run: undoing one leaves it alone."""
+        for ns, there in self.storage[thread].items():
+            self.storage[target][ns] = dict(there)
+            self.copied |= {(target, ns, id) for id in there}
+        for (_, *rest), blob in [one for one in self.blobs.items() if one[0][0] == thread]:
+            self.blobs[target, *rest] = blob
+        for (_, ns, id), stored in [one for one in self.writes.items() if one[0][0] == thread]:
+            self.writes[target, ns, id] = dict(stored)
+            for inner, value in stored.items():
+                self.written[(target, ns, id), inner] = [("", value)]
+        self.removed |= {(target, ns, id) for _, ns, id in [key for key in self.removed if key[0] == thread]}
 
 
 class Compared(BaseCheckpointSaver[int]):

@@ -23,6 +23,7 @@ from tests.checkpoints.reference import Compared, Reference, configured
 REFUSALS = (ZeroDivisionError, ValueError, KeyError, EmptyInputError, InvalidUpdateError, GraphRecursionError)
 SOAK = bool(os.environ.get("SOAK"))
 EXAMPLES = 600 if SOAK else 100
+MOST_THREADS = 3
 
 pytestmark = pytest.mark.timeout(3600 if SOAK else 120)
 
@@ -68,6 +69,8 @@ class Life:
                 await self.open()
             case "copy":
                 await self.copy_and_delete(thread)
+            case "branch" if len(self.threads) < MOST_THREADS:
+                await self.branch(thread, f"t{len(self.threads)}")
 
     async def run(self, turn: Turn, given: Any, config: Any) -> None:
         self.runs += 1
@@ -99,6 +102,12 @@ class Life:
         await saver.adelete_thread("copy")
         await saver.adelete_thread("copy")
 
+    async def branch(self, thread: str, copy: str) -> None:
+        """A copy that has a life of its own from here on."""
+        self.reference.copy_thread(thread, copy)
+        await self.saver.saver.acopy_thread(thread, copy)
+        self.threads.append(copy)
+
     async def compare_everything(self) -> None:
         for thread in self.threads:
             async for one in self.saver.alist({"configurable": {"thread_id": thread}}):
@@ -118,9 +127,10 @@ async def live(turns: list[Turn], opening: Opening, leftovers: Callable[[Any], i
         await life.compare_everything()
         await life.open()
         await life.compare_everything()
-        life.reference.remove_thread("t")
-        await life.saver.saver.adelete_thread("t")
-        await life.compare_everything()
+        for thread in life.threads:
+            life.reference.remove_thread(thread)
+            await life.saver.saver.adelete_thread(thread)
+            await life.compare_everything()
         await life.saver.saver.flush()
         assert leftovers(life.saver.saver) == 0
 
