@@ -73,8 +73,8 @@ def delete_for_runs(file: CheckpointFile, serde: SerializerProtocol, run_ids: Co
         for namespace in touched:
             skeletons = list(reader.skeletons(namespace, serde))
             gone = {one.checkpoint_id for one in skeletons if str(one.metadata.get("run_id")) in runs}
-            shown = {checkpoint_id for _, checkpoint_id in reader.checkpoint_ids([namespace])}
-            left = [one for one in skeletons if one.checkpoint_id in shown - gone]
+            staying = {checkpoint_id for _, checkpoint_id in reader.checkpoint_ids([namespace])} - gone
+            left = [one for one in skeletons if one.checkpoint_id in staying]
             _delete_writes_of_runs(connection, namespace, left, runs, serde)
             _remove(connection, namespace, skeletons, gone)
         connection.executemany("DELETE FROM run WHERE run_id = ?", [(run_id,) for run_id in runs])
