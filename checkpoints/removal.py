@@ -41,9 +41,15 @@ def delete_threads(file: CheckpointFile, thread_ids: Sequence[str]) -> None:
     touched: set[int] = set()
     with _rewriting(file, touched) as (connection, reader):
         for thread_id in thread_ids:
-            for namespace, *_ in reader.namespaces(str(thread_id)):
-                touched.add(namespace)
-                _delete_namespace(connection, namespace)
+            touched |= _delete_thread(connection, reader, thread_id)
+
+
+def _delete_thread(connection: apsw.Connection, reader: Reader, thread_id: str) -> set[int]:
+    """Gives the namespaces it had."""
+    spaces = {namespace for namespace, *_ in reader.namespaces(str(thread_id))}
+    for namespace in spaces:
+        _delete_namespace(connection, namespace)
+    return spaces
 
 
 def _delete_namespace(connection: apsw.Connection, namespace: int) -> None:
@@ -205,9 +211,7 @@ def copy_thread(file: CheckpointFile, source: str, target: str) -> None:
             if not there >= _checkpoints(reader, source):
                 raise ValueError(f"thread {target} has checkpoints of its own; copy into a new thread")
             return
-        for namespace, *_ in reader.namespaces(str(target)):  # of a thread whose runs were all removed
-            touched.add(namespace)
-            _delete_namespace(connection, namespace)
+        touched |= _delete_thread(connection, reader, target)  # what is left of one whose runs were all removed
         for namespace, _, checkpoint_ns in spaces:
             copy = next(file.space_ids)
             connection.execute("INSERT INTO namespace VALUES (?, ?, ?)", (copy, str(target), checkpoint_ns))

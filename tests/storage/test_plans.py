@@ -32,9 +32,9 @@ def test_a_statement_is_planned_once(name: str, tmp_path: Path) -> None:
             return apsw.SQLITE_OK
 
         connection.authorizer = note  # asked while a statement is planned
-        for number in range(3):
-            connection.execute(statement, (str(number), 10 + number)).fetchall()
-            if number == 0:
-                assert planned
-                planned.clear()
+        connection.execute(statement, ("", 10)).fetchall()
+        assert planned
+        planned.clear()
+        for number in range(2):
+            connection.execute(statement, (str(number), 11 + number)).fetchall()
         assert not planned
