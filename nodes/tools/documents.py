@@ -9,6 +9,7 @@ import asyncio
 import re
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,6 +62,7 @@ class DocumentIndex:
     def _open(self) -> sqlite3.Connection:
         if self._database is None:
             self._database = sqlite3.connect(":memory:", check_same_thread=False)
+            weakref.finalize(self, self._database.close)  # for whoever drops the index without closing it
             self._database.execute("CREATE VIRTUAL TABLE passages USING fts5(path UNINDEXED, text UNINDEXED, words)")
         return self._database
 

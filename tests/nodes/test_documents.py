@@ -1,4 +1,6 @@
+import gc
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,14 @@ async def test_the_tool_names_the_file_and_says_when_there_is_nothing(index: Doc
     tool = document_tool(index)
     assert await tool.ainvoke({"query": "bark"}) == "[pets.md]\nDogs bark.\n\nCats purr and sleep."
     assert await tool.ainvoke({"query": "unicorn"}) == "Nothing was found."
+
+
+def test_the_index_of_who_dropped_it_without_closing_is_closed(folder: Path) -> None:
+    index = DocumentIndex(folder)
+    index.search("spoons")
+    database = index._database
+    assert database is not None
+    del index
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")
