@@ -109,13 +109,10 @@ def _store_ending(connection: Connection, run: Run, ending: Ending, now: str) ->
 
 def _settle_thread(connection: Connection, run: Run, ending: Ending, now: str) -> None:
     note_conversation(connection, run.thread_id, ending.opening, ending.preview)
-    waiting = connection.execute(
-        "SELECT 1 FROM runs WHERE thread_id = ? AND status = 'pending' LIMIT 1", (run.thread_id,)
-    ).fetchone()
     set_status(
         connection,
         run.thread_id,
-        status="busy" if waiting else ending.thread_status,
+        status=ending.thread_status,
         now=now,
         interrupts=ending.interrupts,
         error=ending.thread_error,

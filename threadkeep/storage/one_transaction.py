@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import psycopg
 
 from threadkeep.errors import UnavailableError
-from threadkeep.storage.postgres import PostgresConnection, without_password
+from threadkeep.storage.postgres import without_password
+from threadkeep.storage.postgres_connection import PostgresConnection, transaction
 from threadkeep.storage.postgres_schema import OPTIONS, SCHEMA, migrate
 
 _WHO = "command"
@@ -27,8 +28,6 @@ def postgres_commands(uri: str) -> Iterator[psycopg.Connection[tuple[object, ...
         raise UnavailableError(f"{name} cannot be used: {' '.join(str(error).split())}") from error
 
 
-@contextmanager
-def one_transaction(raw: psycopg.Connection[tuple[object, ...]]) -> Iterator[PostgresConnection]:
+def one_transaction(raw: psycopg.Connection[tuple[object, ...]]) -> AbstractContextManager[PostgresConnection]:
     """Committed at the end of the block, undone when it raises."""
-    with raw.transaction():
-        yield PostgresConnection(raw, _WHO)
+    return transaction(raw, _WHO)

@@ -10,9 +10,9 @@ Several processes may share one database. A transaction's `tell` is heard by all
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -22,54 +22,18 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from threadkeep.errors import StartupError, StorageFullError, ThreadkeepError, UnavailableError
-from threadkeep.storage.connection import Arguments, Connection, Row, Rows
+from threadkeep.storage.connection import Arguments, Connection, Row
 from threadkeep.storage.database import Settled
 from threadkeep.storage.dialect import POSTGRES, Dialect, in_postgres
 from threadkeep.storage.notices import listen
-from threadkeep.storage.postgres_schema import CHANNEL, OPTIONS, SCHEMA, migrate
+from threadkeep.storage.postgres_connection import HOLDS_KEYSPACE, NothingAskedError, roll_back, transaction
+from threadkeep.storage.postgres_schema import OPTIONS, SCHEMA, migrate
 
 T = TypeVar("T")
 
 _HOLDS = 4
-_HOLDS_KEYSPACE, _LOCKS_KEYSPACE = 7_401, 7_402
 _TRIES = 5
 _COLLISIONS = (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation)
-
-
-class _DeadConnectionError(Exception):
-    """The connection had died before anything was asked of it; another one may do."""
-
-
-class PostgresConnection:
-    """One transaction's `Connection`."""
-
-    dialect = POSTGRES
-
-    def __init__(self, raw: psycopg.Connection[Row], process: str) -> None:
-        self._raw = raw
-        self._process = process
-
-    def execute(self, sql: str, bindings: Any = ()) -> Rows:
-        return self._raw.execute(in_postgres(sql), _storable(bindings))
-
-    def executemany(self, sql: str, sequenceofbindings: Iterable[Any]) -> None:
-        with self._raw.cursor() as cursor:
-            cursor.executemany(in_postgres(sql), [_storable(bindings) for bindings in sequenceofbindings])
-
-    def lock(self, *keys: str) -> None:
-        for key in sorted(keys):
-            self._raw.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_LOCKS_KEYSPACE, key))
-
-    def try_lock(self, key: str) -> bool:
-        """Lock it if nobody has it, and if nobody holds it (`Database.hold`)."""
-        row = self._raw.execute(
-            "SELECT pg_try_advisory_xact_lock_shared(%s, hashtext(%s)) AND pg_try_advisory_xact_lock(%s, hashtext(%s))",
-            (_HOLDS_KEYSPACE, key, _LOCKS_KEYSPACE, key),
-        ).fetchone()
-        return row is not None and bool(row[0])
-
-    def tell(self, news: str) -> None:
-        self._raw.execute("SELECT pg_notify(%s, %s)", (CHANNEL, f"{self._process} {news}"))
 
 
 class PostgresDatabase:
@@ -157,25 +121,15 @@ class PostgresDatabase:
                 return raw.execute(in_postgres(sql), arguments).fetchall()
             except psycopg.OperationalError as error:
                 if raw.broken:
-                    raise _DeadConnectionError from error
+                    raise NothingAskedError(str(error)) from error
                 raise
 
         return self._tried(work)
 
     def _transaction(self, work: Callable[[Connection], T]) -> T:
         def whole(raw: psycopg.Connection[Row]) -> T:
-            try:
-                raw.execute("BEGIN")
-            except psycopg.OperationalError as error:
-                raise _DeadConnectionError from error
-            try:
-                result = work(PostgresConnection(raw, self.process))
-            except BaseException:
-                _roll_back(raw)
-                raise
-            # Whether a commit that is cut off has happened is not known, so it is not tried again.
-            raw.execute("COMMIT")
-            return result
+            with transaction(raw, self.process) as connection:
+                return work(connection)
 
         return self._tried(whole)
 
@@ -185,9 +139,9 @@ class PostgresDatabase:
             try:
                 with self._pool.connection() as raw:
                     return work(raw)
-            except _DeadConnectionError as dead:
+            except NothingAskedError as dead:
                 if tried > 1:
-                    raise _translated(_cause(dead), self.name) from dead.__cause__
+                    raise _translated(dead, self.name) from dead
                 self._pool.check()
             except _COLLISIONS as error:
                 if tried == _TRIES:
@@ -203,7 +157,7 @@ class PostgresDatabase:
             raise _translated(error, self.name) from error
         try:
             raw.execute("BEGIN")
-            raw.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (_HOLDS_KEYSPACE, key))
+            raw.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", (HOLDS_KEYSPACE, key))
         except psycopg.Error as error:
             self._let_go(raw)
             raise _translated(error, self.name) from error
@@ -215,7 +169,7 @@ class PostgresDatabase:
             self._hold_threads.submit(self._let_go, taking.result())
 
     def _let_go(self, raw: psycopg.Connection[Row]) -> None:
-        _roll_back(raw)
+        roll_back(raw)
         self._holds.putconn(raw)
 
     def open(self) -> None:
@@ -281,26 +235,6 @@ def _pool(uri: str, size: int, *, least: int = 1) -> ConnectionPool[psycopg.Conn
 def _touch(connection: Connection) -> None:
     """The smallest write that a read-only or full database refuses."""
     connection.execute("UPDATE schema_version SET version = version")
-
-
-def _storable(bindings: Any) -> Any:
-    """PostgreSQL's text holds any character but the one numbered zero, which a model may well come up with."""
-    if isinstance(bindings, dict):
-        return {name: _storable_text(value) for name, value in bindings.items()}
-    return tuple(_storable_text(value) for value in bindings)
-
-
-def _storable_text(value: Any) -> Any:
-    return value.replace("\0", "\ufffd") if isinstance(value, str) and "\0" in value else value
-
-
-def _roll_back(raw: psycopg.Connection[Row]) -> None:
-    with suppress(psycopg.Error):  # where the connection is gone, so is the transaction
-        raw.execute("ROLLBACK")
-
-
-def _cause(dead: _DeadConnectionError) -> Exception:
-    return dead.__cause__ if isinstance(dead.__cause__, Exception) else dead
 
 
 def _words(error: Exception) -> str:

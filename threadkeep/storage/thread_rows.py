@@ -107,15 +107,20 @@ def set_status(
     error: dict[str, Any] | None,
     preview: str | None,
 ) -> None:
-    found = connection.execute("SELECT ttl FROM threads WHERE thread_id = ?", (thread_id,)).fetchone()
+    """What the thread has come to. While a run waits on it, it is busy whatever the `status`."""
+    found = connection.execute(
+        """SELECT ttl, EXISTS (SELECT 1 FROM runs WHERE runs.thread_id = threads.thread_id AND runs.status = 'pending')
+           FROM threads WHERE thread_id = ?""",
+        (thread_id,),
+    ).fetchone()
     if found is None:
         return
-    ttl = found[0]
+    ttl, awaited = found
     connection.execute(
         """UPDATE threads SET status = ?, interrupts = ?, error = ?, preview = ifnull(?, preview), updated_at = ?,
                state_updated_at = ?, expires_at = ? WHERE thread_id = ?""",
         (
-            status,
+            "busy" if awaited else status,
             json.dumps_text(interrupts),
             None if error is None else json.dumps_text(error),
             preview,
