@@ -126,6 +126,8 @@ async def test_threads_are_found_by_metadata_status_and_ids_with_a_true_total(sd
     assert (page.headers["x-pagination-total"], page.headers["x-pagination-next"]) == ("5", "3")
     last = await raw.post("/threads/search", json={"metadata": {"mark": mark}, "limit": 2, "offset": 4})
     assert (last.headers["x-pagination-total"], "x-pagination-next" in last.headers) == ("5", False)
+    past = await raw.post("/threads/search", json={"metadata": {"mark": mark}, "limit": 2, "offset": 7})
+    assert (past.json(), past.headers["x-pagination-total"], "x-pagination-next" in past.headers) == ([], "5", False)
 
 
 @requirement("threads.search.values", "threads.search.select", "threads.search.extract")

@@ -39,7 +39,8 @@ async def search_threads(engine: Engine, body: ThreadSearch, caller: Caller) -> 
         found, total = matching[body.offset : body.offset + body.limit], len(matching)
     else:
         threads = await engine.threads.search(query, caller)
-        total = await engine.threads.count(query, caller)
+        is_last = len(threads) < body.limit and (bool(threads) or body.offset == 0)
+        total = body.offset + len(threads) if is_last else await engine.threads.count(query, caller)
         found = await _with_state(engine, threads) if wants_values else [(thread, None) for thread in threads]
     rows = [thread_wire(thread, values) for thread, values in found]
     return [_shown(row, body.select, paths) for row in rows], total

@@ -30,6 +30,9 @@ class Database(Protocol):
     async def read(self, sql: str, arguments: Arguments = ()) -> list[Row]:
         """All rows of one small query; it sees every write that has been awaited."""
 
+    async def scan(self, sql: str, arguments: Arguments = ()) -> list[Row]:
+        """As `read`, for a query that may have to look at very many rows: nobody else waits for it."""
+
     async def read_one(self, sql: str, arguments: Arguments = ()) -> Row | None: ...
 
     async def write(self, work: Work[T], *, durable: bool = True, settled: Settled[T] | None = None) -> T:

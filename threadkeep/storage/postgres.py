@@ -55,6 +55,9 @@ class PostgresDatabase:
     async def read(self, sql: str, arguments: Arguments = ()) -> list[Row]:
         return await self._on_a_thread(self._read, sql, arguments)
 
+    async def scan(self, sql: str, arguments: Arguments = ()) -> list[Row]:
+        return await self.read(sql, arguments)
+
     async def read_one(self, sql: str, arguments: Arguments = ()) -> Row | None:
         rows = await self.read(sql, arguments)
         return rows[0] if rows else None

@@ -24,11 +24,13 @@ from typing import Any, Literal, TypeVar
 import apsw
 import structlog
 
-from threadkeep.errors import CorruptError, StorageFullError, ThreadkeepError, UnavailableError
+from threadkeep.errors import ThreadkeepError, UnavailableError
 from threadkeep.storage.connection import Arguments, Connection, Row
 from threadkeep.storage.database import Settled, Work
 from threadkeep.storage.dialect import SQLITE, Dialect
 from threadkeep.storage.migrations import migrate
+from threadkeep.storage.scans import Scans
+from threadkeep.storage.sqlite_errors import translated
 from threadkeep.storage.wal_sync import WalSync
 
 log = structlog.get_logger("threadkeep.storage")
@@ -86,6 +88,7 @@ class SqliteDatabase:
         self._queued: list[_Queued] = []
         self._wal = os.open(f"{path}-wal", os.O_RDONLY)
         self._log = WalSync(partial(disk.sync, self._wal), thread)
+        self._scans = Scans(path, disk.vfs)
         self._inode = path.stat().st_ino
         self._wal_pages = 0
         self._checkpointing = False
@@ -101,11 +104,14 @@ class SqliteDatabase:
         try:
             return list(self._connection.execute(sql, arguments))
         except apsw.Error as error:
-            raise _translated(error, self.path) from error
+            raise translated(error, self.path) from error
 
     async def read_one(self, sql: str, arguments: Arguments = ()) -> Row | None:
         rows = await self.read(sql, arguments)
         return rows[0] if rows else None
+
+    async def scan(self, sql: str, arguments: Arguments = ()) -> list[Row]:
+        return await self._scans.rows(sql, arguments)
 
     def hold(self, key: str) -> AbstractAsyncContextManager[None]:
         return nullcontext()  # the folder is this process's alone
@@ -176,7 +182,7 @@ class SqliteDatabase:
                 self._connection.execute("COMMIT")
                 committed = True
         except apsw.Error as error:
-            failure = _translated(error, self.path)
+            failure = translated(error, self.path)
         finally:
             if not committed:
                 if self._connection.in_transaction:
@@ -194,7 +200,7 @@ class SqliteDatabase:
             result = item.work(self._connection)
         except (ThreadkeepError, apsw.ConstraintError) as error:
             self._connection.execute("ROLLBACK" if alone else "ROLLBACK TO work")
-            _reject(item.done, error if isinstance(error, ThreadkeepError) else _translated(error, self.path))
+            _reject(item.done, error if isinstance(error, ThreadkeepError) else translated(error, self.path))
         else:
             finished.append((item, result))
         if not alone:
@@ -241,6 +247,7 @@ class SqliteDatabase:
         task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
+        await self._scans.close()
         while self._queued or self._background:
             await asyncio.gather(*self._background)
             await asyncio.sleep(0)
@@ -282,7 +289,7 @@ def _connect(path: Path, disk: Disk) -> SqliteConnection:
         # the way it stays in the log, for the first sync of that.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except apsw.Error as error:
-        raise _translated(error, path) from error
+        raise translated(error, path) from error
     return connection
 
 
@@ -315,19 +322,3 @@ def _touch(connection: Connection) -> None:
 def _reject(done: asyncio.Future[Any], error: ThreadkeepError) -> None:
     if not done.done():
         done.set_exception(error)
-
-
-def _translated(error: apsw.Error, path: Path) -> ThreadkeepError:
-    match error:
-        case apsw.FullError():
-            return StorageFullError()
-        case apsw.CorruptError() | apsw.NotADBError():
-            return CorruptError(f"{path} is damaged ({error}). Stop the server and restore it from a backup.")
-        case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
-            return UnavailableError(f"{path} cannot be written ({error}). Check its permissions and its disk.")
-        case apsw.BusyError() | apsw.LockedError():
-            return UnavailableError(f"{path} is locked by another process ({error}).")
-        case apsw.IOError():
-            return UnavailableError(f"{path}: the disk failed ({error}).")
-        case _:
-            return ThreadkeepError(f"{path}: {error}")

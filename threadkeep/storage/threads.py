@@ -74,7 +74,7 @@ class Threads:
         assert query.sort_by in SORT_COLUMNS
         where, arguments = await self._where(query, caller)
         direction = "DESC" if query.descending else "ASC"
-        rows = await self._database.read(
+        rows = await self._database.scan(
             f"SELECT {COLUMNS} FROM threads {where} ORDER BY {query.sort_by} {direction}, thread_id {direction}"
             " LIMIT ? OFFSET ?",
             (*arguments, query.limit, query.offset),
@@ -85,14 +85,12 @@ class Threads:
         leaves = _leaves(query, caller, self._database.dialect)
         conditions, arguments = _conditions(query, caller)
         if len(leaves) == 1 and not conditions:
-            row = await self._database.read_one(
-                "SELECT count(*) FROM thread_metadata WHERE path = ? AND value = ?", leaves[0]
-            )
+            sql, arguments = "SELECT count(*) FROM thread_metadata WHERE path = ? AND value = ?", [*leaves[0]]
         else:
             where, arguments = await self._where(query, caller)
-            row = await self._database.read_one(f"SELECT count(*) FROM threads {where}", arguments)
-        assert row is not None
-        return int(row[0])
+            sql = f"SELECT count(*) FROM threads {where}"
+        [(number,)] = await self._database.scan(sql, arguments)
+        return int(number)
 
     async def _where(self, query: ThreadQuery, caller: Caller) -> tuple[str, list[Any]]:
         conditions, arguments = _conditions(query, caller)

@@ -97,9 +97,9 @@ class Traces:
         if self._unweighed is not None and self._unweighed < most_bytes // _LOOK_AGAIN:
             return 0
         tables = ("trace_spans", "trace_contents")
-        rows = [await self._database.read_one(f"SELECT coalesce(sum(bytes), 0) FROM {table}") for table in tables]
+        rows = [row for table in tables for row in await self._database.scan(f"SELECT sum(bytes) FROM {table}")]
         self._unweighed = 0
-        excess = sum(int(row[0]) for row in rows if row is not None) - most_bytes
+        excess = sum(int(row[0] or 0) for row in rows) - most_bytes
         # A little more than needed, so that the next look finds nothing to do.
         return excess + most_bytes // _LOOK_AGAIN if excess > 0 else 0
 

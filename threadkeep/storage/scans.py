@@ -1,0 +1,50 @@
+"""Queries that may have to look at very many rows: on a connection and a thread of their own, so that no run and no
+stream waits for them. SQLite lets go of the interpreter while it searches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import apsw
+
+from threadkeep.storage.connection import Arguments, Row
+from threadkeep.storage.sqlite_errors import translated
+
+_STEPS_BETWEEN_LOOKS = 1_000_000  # of SQLite's; some tens of milliseconds
+
+
+class Scans:
+    """One after the other. What was committed before one is asked for is seen by it."""
+
+    def __init__(self, path: Path, vfs: str | None) -> None:
+        self._path = path
+        self._vfs = vfs
+        self._thread = ThreadPoolExecutor(1, "threadkeep-scan")
+        self._connection: apsw.Connection | None = None
+        self._stopping = False
+
+    async def rows(self, sql: str, arguments: Arguments) -> list[Row]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._rows, sql, arguments)
+
+    def _rows(self, sql: str, arguments: Arguments) -> list[Row]:
+        try:
+            return self._opened().execute(sql, arguments).fetchall()
+        except apsw.Error as error:
+            raise translated(error, self._path) from error
+
+    def _opened(self) -> apsw.Connection:
+        if self._connection is None:
+            self._connection = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY, vfs=self._vfs)
+            self._connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)  # as the connection that writes
+            self._connection.set_progress_handler(lambda: self._stopping, _STEPS_BETWEEN_LOOKS)
+        return self._connection
+
+    async def close(self) -> None:
+        """One that is under way ends with `UnavailableError`."""
+        self._stopping = True
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+        if self._connection is not None:
+            self._connection.close()
