@@ -178,10 +178,11 @@ def _wired(
         lease_seconds=settings.lease_seconds,
     )
     values = Values(queue, graphs, saver)
-    event_log = EventLog(EventStore(database), values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
+    events = EventStore(database)
+    event_log = EventLog(events, values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
     assistants = Assistants(database)
     intents = Intents(database)
-    cleanup = Cleanup(intents, saver)
+    cleanup = Cleanup(intents, saver, events)
     prices = Prices(own_prices(settings.model_prices))
     traces = Traces(database)
     recorder = Recorder(traces, prices, mask, clock, settings)

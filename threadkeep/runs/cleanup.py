@@ -13,12 +13,14 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from threadkeep.errors import UnsupportedError
 from threadkeep.runs.savers import flush, offers
 from threadkeep.storage.intents import Intent, Intents
+from threadkeep.streams.event_store import EventStore
 
 
 class Cleanup:
-    def __init__(self, intents: Intents, saver: BaseCheckpointSaver[Any]) -> None:
+    def __init__(self, intents: Intents, saver: BaseCheckpointSaver[Any], events: EventStore) -> None:
         self._intents = intents
         self._saver = saver
+        self._events = events
 
     async def finish_all(self) -> int:
         """Everything left over; how many things that were."""
@@ -53,6 +55,7 @@ class Cleanup:
         match intent.kind:
             case "delete_thread":
                 await self._saver.adelete_thread(intent.thread_id)
+                await self._events.forget_thread(intent.thread_id)  # or all would go at once, with the thread's row
             case "delete_run" if offers(self._saver, "adelete_for_runs"):
                 await self._saver.adelete_for_runs([str(intent.run_id)])
         await flush(self._saver)  # or a power cut could bring back what nobody would remove again

@@ -7,6 +7,7 @@ it is told so, never given silence.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from threadkeep.errors import ConflictError
 from threadkeep.storage.connection import Connection, Row
@@ -14,6 +15,7 @@ from threadkeep.storage.database import Database
 from threadkeep.streams.live import Event, GapError
 
 _PAGE = 500
+_DROPPED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +95,63 @@ class EventStore:
         Gives the number of runs whose events went.
         """
 
-        def work(connection: Connection) -> int:
-            old = connection.execute(
-                "SELECT run_id FROM runs WHERE event_bytes > 0 AND ended_at < ?", (ended_before,)
-            ).fetchall()
-            crowded = connection.execute(
-                """SELECT run_id FROM (
-                       SELECT run_id, sum(event_bytes) OVER (PARTITION BY thread_id ORDER BY seq DESC) AS newer_bytes
-                       FROM runs WHERE event_bytes > 0) AS kept
-                   WHERE newer_bytes > ?""",
-                (thread_bytes,),
-            ).fetchall()
-            runs = {str(row[0]) for row in [*old, *crowded, *_transient(connection, transient_before)]}
-            for run_id in runs:
-                connection.execute(
-                    """UPDATE runs SET event_bytes = 0, event_floor = ifnull(
-                           (SELECT max(event_id) FROM events WHERE run_id = runs.run_id), event_floor)
-                       WHERE run_id = ?""",
-                    (run_id,),
-                )
-                connection.execute("DELETE FROM events WHERE run_id = ?", (run_id,))
-            return len(runs)
+        old = await self._database.scan(
+            "SELECT run_id FROM runs WHERE event_bytes > 0 AND ended_at < ?", (ended_before,)
+        )
+        crowded = await self._database.scan(
+            """SELECT run_id FROM (
+                   SELECT run_id, sum(event_bytes) OVER (PARTITION BY thread_id ORDER BY seq DESC) AS newer_bytes
+                   FROM runs WHERE event_bytes > 0) AS kept
+               WHERE newer_bytes > ?""",
+            (thread_bytes,),
+        )
+        runs = {str(row[0]) for row in (*old, *crowded, *await self._transient(transient_before))}
+        await self._drop(sorted(runs))
+        return len(runs)
 
-        return await self._database.write(work, durable=False)
+    async def _transient(self, ended_before: str) -> list[Row]:
+        if not self.shared:
+            return []
+        query = "SELECT run_id FROM runs WHERE event_bytes > 0 AND transient = 1 AND ended_at < ?"
+        return await self._database.scan(query, (ended_before,))
+
+    async def forget_thread(self, thread_id: str) -> None:
+        """Drop the events of all runs on a thread that is about to go, on which nothing runs."""
+        rows = await self._database.read(
+            """SELECT run_id FROM runs WHERE thread_id = ?
+               AND EXISTS (SELECT 1 FROM events WHERE events.run_id = runs.run_id)""",
+            (thread_id,),
+        )
+        await self._drop([str(row[0]) for row in rows])
+
+    async def _drop(self, runs: list[str]) -> None:
+        """In transactions of some milliseconds, so that no run and no stream waits for long."""
+        while runs:
+            runs = await self._database.write(partial(_drop_some, runs=runs), durable=False)
+
+
+def _drop_some(connection: Connection, runs: list[str]) -> list[str]:
+    """Drop up to `_DROPPED_AT_ONCE` events of these runs, the first ones' first; the runs that may have more.
+
+    All of a run's are told to be gone before the first is, and they go from its end: who is just reading them comes to
+    an end too early, as where all go at once, and never over a hole.
+    """
+    room = _DROPPED_AT_ONCE
+    for place, run_id in enumerate(runs):
+        if room <= 0:
+            return runs[place:]
+        [(newest,)] = connection.execute("SELECT max(event_id) FROM events WHERE run_id = ?", (run_id,)).fetchall()
+        if newest is not None:
+            connection.execute(
+                "UPDATE runs SET event_floor = ? WHERE run_id = ? AND event_floor < ?", (newest, run_id, newest)
+            )
+            connection.execute("DELETE FROM events WHERE run_id = ? AND event_id > ?", (run_id, newest - room))
+            room -= newest
+            if room < 0:
+                return runs[place:]
+        connection.execute("UPDATE runs SET event_bytes = 0 WHERE run_id = ? AND event_bytes > 0", (run_id,))
+        room -= 1
+    return []
 
 
 def insert_events(connection: Connection, run_id: str, events: list[StoredEvent]) -> None:
@@ -155,10 +191,3 @@ def close_events(connection: Connection, run_id: str, final: Event, *, transient
     )
     if transient and connection.dialect.leases:
         connection.execute("UPDATE runs SET transient = 1 WHERE run_id = ?", (run_id,))
-
-
-def _transient(connection: Connection, ended_before: str) -> list[Row]:
-    if not connection.dialect.leases:
-        return []
-    query = "SELECT run_id FROM runs WHERE event_bytes > 0 AND transient = 1 AND ended_at < ?"
-    return connection.execute(query, (ended_before,)).fetchall()
