@@ -57,7 +57,7 @@ async def list_checkpoints(on: OnThread, params: dict[str, Any]) -> Answer:
     at = CheckpointRef(checkpoint_ns="|".join(asked.namespace)) if asked.namespace else None
     query = HistoryQuery(limit=asked.limit or 10, before=asked.before, checkpoint=at)
     try:
-        states = await history_of(on.engine, await _thread(on), query)
+        states = [state async for state in history_of(on.engine, await _thread(on), query)]
     except (NotFoundError, ValueError) as error:
         raise RefusedError("no_such_namespace", str(error)) from error
     return Answer({"checkpoints": [_summary(state) for state in states]})

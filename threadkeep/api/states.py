@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -12,6 +12,7 @@ from langgraph.errors import InvalidUpdateError
 from langgraph.types import StateSnapshot
 from starlette.responses import Response
 
+from threadkeep import json
 from threadkeep.api.examples import CHECKPOINT, STATE, documented
 from threadkeep.api.requests import CallerOf, EngineOf, listed, selected_state, uuid_of
 from threadkeep.api.responses import Json
@@ -136,19 +137,23 @@ async def search_history(thread_id: str, body: HistoryQuery, engine: EngineOf, c
 
 
 async def _history(engine: Engine, thread_id: str, query: HistoryQuery, caller: Caller) -> Response:
-    return Json(await history_of(engine, await engine.threads.get(uuid_of("thread", thread_id), caller), query))
+    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
+    # State by state: those of a long thread together take longer to write than other people should wait.
+    states = [json.dumps(state) async for state in history_of(engine, thread, query)]
+    return Response(b"[" + b",".join(states) + b"]", media_type=Json.media_type)
 
 
-async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> list[dict[str, Any]]:
+async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> AsyncIterator[dict[str, Any]]:
     """The thread's states, newest first."""
     before = _before(thread.thread_id, query.before)
     graph_id = graph_of(engine, thread)
     if graph_id is None:
-        return []
+        return
     config = config_of(thread.thread_id, query.checkpoint)
     async with engine.graphs.reading(graph_id, thread.config) as graph:
         found = graph.aget_state_history(config, filter=query.metadata, before=before, limit=query.limit or 10)
-        return [selected_state(state_wire(snapshot, engine.mask), query.select) async for snapshot in found]
+        async for snapshot in found:
+            yield selected_state(state_wire(snapshot, engine.mask), query.select)
 
 
 def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConfig | None:
