@@ -1,10 +1,11 @@
 """Long reads on a connection of their own: listing history, and replaying the writes of a DeltaChannel.
 
 A scan reads page by page and holds neither a lock nor a transaction between pages, so that a listing left open blocks
-no run and keeps no WAL alive. It sees what was committed when each page was read.
+no run and keeps no WAL alive. It sees what was committed when each checkpoint was read.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _BODIES = ("values", "checkpoints", "writes")
 _FIRST_PAGE, _LARGEST_PAGE = 4, 32  # most listings are read for their first few
+_LARGEST_PART = 1_000  # items of lists, in all its checkpoints
 
 
 def scan(
@@ -30,7 +32,7 @@ def scan(
     before: RunnableConfig | None,
     limit: int | None,
 ) -> Iterator[list[CheckpointTuple]]:
-    """Pages of matching checkpoints, none of them empty."""
+    """Matching checkpoints in parts, none of them empty."""
     left = limit
     for spaces in _groups(file, config):
         below = _before(before)
@@ -38,14 +40,50 @@ def scan(
         while left is None or left > 0:
             with file.scanning:
                 ids = _ids(file, spaces, config, below, size)
-                page = [found for key in ids if (found := _find(file, serde, spaces, key, wanted)) is not None]
-            page = page[:left]
-            left = None if left is None else left - len(page)
-            if page:
-                yield [checkpoint_tuple(found, found.decode(serde)) for found in page]
+            for part in _parts(file, serde, spaces, ids, wanted, left):
+                left = None if left is None else left - len(part)
+                yield part
             if len(ids) < size or _names_one(config):
                 break
             below, size = (ids[-1][1], ids[-1][0]), min(2 * size, _LARGEST_PAGE)
+
+
+def _parts(
+    file: CheckpointFile,
+    serde: SerializerProtocol,
+    spaces: dict[int, HotNamespace],
+    keys: Sequence[tuple[int, str]],
+    wanted: dict[str, Any] | None,
+    most: int | None,
+) -> Iterator[list[CheckpointTuple]]:
+    """At most so many of the checkpoints that match, one by one where they are those of a long thread: whoever looks at
+    them is done with one before the next is there.
+    """
+    part: list[CheckpointTuple] = []
+    items = 0
+    for found in islice(_matching(file, serde, spaces, keys, wanted), most):
+        values = found.decode(serde)
+        part.append(checkpoint_tuple(found, values))
+        items += sum(len(value) for value in values.values() if type(value) is list)
+        if items >= _LARGEST_PART:
+            yield part
+            part, items = [], 0
+    if part:
+        yield part
+
+
+def _matching(
+    file: CheckpointFile,
+    serde: SerializerProtocol,
+    spaces: dict[int, HotNamespace],
+    keys: Sequence[tuple[int, str]],
+    wanted: dict[str, Any] | None,
+) -> Iterator[Found]:
+    for key in keys:
+        with file.scanning:
+            found = _find(file, serde, spaces, key, wanted)
+        if found is not None:
+            yield found
 
 
 def _groups(file: CheckpointFile, config: RunnableConfig | None) -> Iterator[dict[int, HotNamespace]]:

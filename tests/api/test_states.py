@@ -197,3 +197,28 @@ async def test_history_is_newest_first_with_every_filter(sdk: Sdk, raw: httpx.As
     assert [state["checkpoint_id"] for state in got.json()] == [ids[1]]
     wrong = await raw.post(f"/threads/{key}/history", json={"before": {"nothing": 1}})
     assert wrong.status_code == 422
+
+
+@requirement("history.filters")
+async def test_a_long_history_is_sent_while_it_is_read_and_is_whole(sdk: Sdk, raw: httpx.AsyncClient) -> None:
+    key = str((await sdk.threads.create())["thread_id"])
+    for number in range(6):
+        await sdk.runs.wait(key, "echo", input={"messages": [{"role": "user", "content": f"{number} " * 15_000}]})
+    sent = await raw.get(f"/threads/{key}/history", params={"limit": 100})
+    assert "content-length" not in sent.headers
+    history = sent.json()
+    assert [len(state["values"].get("messages", [])) for state in history] == [
+        *(12, 11, 10, 10, 9, 8, 8, 7, 6, 6, 5, 4, 4, 3, 2, 2, 1, 0),
+    ]
+    for state in history:
+        there = await sdk.threads.get_state(key, checkpoint_id=state["checkpoint"]["checkpoint_id"])
+        assert (there["values"], there["next"], there["tasks"]) == (state["values"], state["next"], state["tasks"])
+    ids = [state["checkpoint_id"] for state in history]
+    for limit, chosen in ((17, ids[:17]), (16, ids[:16]), (8, ids[:8])):
+        some = await raw.post(f"/threads/{key}/history", json={"limit": limit, "select": ["checkpoint_id"]})
+        assert some.json() == [{"checkpoint_id": one} for one in chosen]
+        assert int(some.headers["content-length"]) == len(some.content)
+    steps = await sdk.threads.get_history(key, limit=100, metadata={"source": "loop"})
+    assert [state["checkpoint_id"] for state in steps] == [
+        one for one in ids if history[ids.index(one)]["next"] != ["__start__"]
+    ]

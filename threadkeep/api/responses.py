@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any
 
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from threadkeep.streams.sse import EVENT_STREAM, HEARTBEAT, UNBUFFERED, LongResp
 Batches = AsyncGenerator[list[Event], None]
 
 _SOON_SECONDS = 0.25
+_MUCH = 100_000  # bytes
 
 
 class Json(Response):
@@ -25,6 +27,16 @@ class Json(Response):
 
     def __init__(self, content: Any, status_code: int = 200, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(json.dumps(content), status_code, headers)
+
+
+async def json_list(rows: Iterable[Any], headers: Mapping[str, str]) -> Response:
+    """A JSON array, written row by row: after one that took a while, others have their turn."""
+    written = []
+    for row in rows:
+        written.append(json.dumps(row))
+        if len(written[-1]) > _MUCH:
+            await asyncio.sleep(0)
+    return Response(b"[" + b",".join(written) + b"]", media_type=Json.media_type, headers=headers)
 
 
 def stream_response(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,7 +17,7 @@ from starlette.responses import Response
 from threadkeep import json
 from threadkeep.api.examples import CHECKPOINT, STATE, documented
 from threadkeep.api.requests import CallerOf, EngineOf, listed, selected_state, uuid_of
-from threadkeep.api.responses import Json
+from threadkeep.api.responses import Json, long_response
 from threadkeep.api.routing import Route
 from threadkeep.api.schemas import CheckpointRef, HistoryQuery, StateAtCheckpoint, StateUpdate, ThreadPatch
 from threadkeep.api.wire import EMPTY_STATE, checkpoint_wire, interrupts_of, state_wire
@@ -29,6 +31,8 @@ from threadkeep.storage.thread_rows import Thread
 router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"], route_class=Route)
 
 Select = Annotated[list[str] | None, Query(description="Only these fields; values.<key> is one key of the values")]
+_LONG = 1_000_000  # bytes of a history, from which on it is sent while it is read
+_AT_ONCE = 8  # states of a history in memory
 # Names that are no nodes of a graph, but that LangGraph lets an update be written as.
 _PSEUDO_NODES = ("__copy__", "__input__", "__end__")
 
@@ -137,23 +141,51 @@ async def search_history(thread_id: str, body: HistoryQuery, engine: EngineOf, c
 
 
 async def _history(engine: Engine, thread_id: str, query: HistoryQuery, caller: Caller) -> Response:
-    thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
-    # State by state: those of a long thread together take longer to write than other people should wait.
-    states = [json.dumps(state) async for state in history_of(engine, thread, query)]
-    return Response(b"[" + b",".join(states) + b"]", media_type=Json.media_type)
+    states = history_of(engine, await engine.threads.get(uuid_of("thread", thread_id), caller), query)
+    written: list[bytes] = []
+    async for state in states:
+        written.append(json.dumps(state))
+        if sum(map(len, written)) > _LONG:
+            body = _rest_of_history(written, states)
+            return long_response(engine, body, media_type="application/json", heartbeat=b"\n", headers={})
+    return Response(b"[" + b",".join(written) + b"]", media_type="application/json")
 
 
-async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> AsyncIterator[dict[str, Any]]:
+async def _rest_of_history(
+    written: list[bytes], states: AsyncGenerator[dict[str, Any], None]
+) -> AsyncGenerator[bytes, None]:
+    """The JSON of all states, of which some are written already. Those of a long thread together are more than should
+    be in memory, and take longer than other people should wait.
+    """
+    async with aclosing(states):
+        yield b"[" + b",".join(written)
+        written.clear()
+        async for state in states:
+            yield b"," + json.dumps(state)
+        yield b"]"
+
+
+async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> AsyncGenerator[dict[str, Any], None]:
     """The thread's states, newest first."""
     before = _before(thread.thread_id, query.before)
     graph_id = graph_of(engine, thread)
     if graph_id is None:
         return
     config = config_of(thread.thread_id, query.checkpoint)
+    left = query.limit or 10
     async with engine.graphs.reading(graph_id, thread.config) as graph:
-        found = graph.aget_state_history(config, filter=query.metadata, before=before, limit=query.limit or 10)
-        async for snapshot in found:
-            yield selected_state(state_wire(snapshot, engine.mask), query.select)
+        while left > 0:
+            asked = min(left, _AT_ONCE)  # LangGraph has all it was asked for in memory
+            page = [
+                one async for one in graph.aget_state_history(config, filter=query.metadata, before=before, limit=asked)
+            ]
+            for snapshot in page:
+                yield selected_state(state_wire(snapshot, engine.mask), query.select)
+                await asyncio.sleep(0)  # one of a long thread is milliseconds of work
+            if len(page) < asked:
+                break
+            left -= asked
+            before = _before(thread.thread_id, page[-1].config["configurable"]["checkpoint_id"])
 
 
 def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConfig | None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from threadkeep.api.examples import THREAD, USED, documented
 from threadkeep.api.removal import remove_thread
 from threadkeep.api.requests import CallerOf, EngineOf, page_headers, uuid_of
-from threadkeep.api.responses import Json
+from threadkeep.api.responses import Json, json_list
 from threadkeep.api.routing import Route
 from threadkeep.api.schemas import ThreadCreate, ThreadFilter, ThreadPatch, ThreadPrune, ThreadSearch
 from threadkeep.api.states import state_now, thread_values
@@ -57,7 +57,7 @@ async def create_thread(body: ThreadCreate, engine: EngineOf, caller: CallerOf) 
 @router.post("/search", responses=documented([THREAD]))
 async def search(body: ThreadSearch, engine: EngineOf, caller: CallerOf) -> Response:
     rows, total = await search_threads(engine, body, caller)
-    return Json(rows, headers=page_headers(total=total, offset=body.offset, returned=len(rows)))
+    return await json_list(rows, page_headers(total=total, offset=body.offset, returned=len(rows)))
 
 
 @router.post("/count", responses=documented(3))
