@@ -151,7 +151,6 @@ class SegmentSaver(BaseCheckpointSaver[int]):
         while page := await asyncio.to_thread(next, scan, None):
             for found in page:
                 yield found
-                await asyncio.sleep(0)  # others have a turn: of a long thread, each one is milliseconds of work
 
     def list(
         self,

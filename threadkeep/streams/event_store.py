@@ -94,7 +94,6 @@ class EventStore:
 
         Gives the number of runs whose events went.
         """
-
         old = await self._database.scan(
             "SELECT run_id FROM runs WHERE event_bytes > 0 AND ended_at < ?", (ended_before,)
         )
