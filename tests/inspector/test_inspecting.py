@@ -87,6 +87,7 @@ def test_a_checkpoint_is_forked_and_written_from(inspector: Inspector) -> None:
     side.get_by_role("button", name="Fork").click()
     expect(side.get_by_role("button", name="fork")).to_be_visible()
     expect(inspector.questions).to_have_count(1)
+    expect(ends).to_have_count(3)
     ends.nth(1).click()
     side.get_by_role("button", name="Write from here").click()
     inspector.send("what is 7 + 7?")
