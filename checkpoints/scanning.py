@@ -40,7 +40,8 @@ def scan(
         while left is None or left > 0:
             with file.scanning:
                 ids = _ids(file, spaces, config, below, size)
-            for part in _parts(file, serde, spaces, ids, wanted, left):
+            matching = (found for key in ids if (found := _find(file, serde, spaces, key, wanted)) is not None)
+            for part in _parts(islice(matching, left), serde):
                 left = None if left is None else left - len(part)
                 yield part
             if len(ids) < size or _names_one(config):
@@ -48,20 +49,13 @@ def scan(
             below, size = (ids[-1][1], ids[-1][0]), min(2 * size, _LARGEST_PAGE)
 
 
-def _parts(
-    file: CheckpointFile,
-    serde: SerializerProtocol,
-    spaces: dict[int, HotNamespace],
-    keys: Sequence[tuple[int, str]],
-    wanted: dict[str, Any] | None,
-    most: int | None,
-) -> Iterator[list[CheckpointTuple]]:
-    """At most so many of the checkpoints that match, one by one where they are those of a long thread: whoever looks at
-    them is done with one before the next is there.
+def _parts(matching: Iterator[Found], serde: SerializerProtocol) -> Iterator[list[CheckpointTuple]]:
+    """One by one where they are those of a long thread: whoever looks at them is done with one before the next is
+    there.
     """
     part: list[CheckpointTuple] = []
     items = 0
-    for found in islice(_matching(file, serde, spaces, keys, wanted), most):
+    for found in matching:
         values = found.decode(serde)
         part.append(checkpoint_tuple(found, values))
         items += sum(len(value) for value in values.values() if type(value) is list)
@@ -70,20 +64,6 @@ def _parts(
             part, items = [], 0
     if part:
         yield part
-
-
-def _matching(
-    file: CheckpointFile,
-    serde: SerializerProtocol,
-    spaces: dict[int, HotNamespace],
-    keys: Sequence[tuple[int, str]],
-    wanted: dict[str, Any] | None,
-) -> Iterator[Found]:
-    for key in keys:
-        with file.scanning:
-            found = _find(file, serde, spaces, key, wanted)
-        if found is not None:
-            yield found
 
 
 def _groups(file: CheckpointFile, config: RunnableConfig | None) -> Iterator[dict[int, HotNamespace]]:
@@ -130,17 +110,18 @@ def _find(
     key: tuple[int, str],
     wanted: dict[str, Any] | None,
 ) -> Found | None:
-    space = spaces[key[0]]
-    skeleton = file.scanner.skeleton(*key, serde)
-    if skeleton is None or not _matches(skeleton, wanted):
-        return None
-    writes = file.scanner.writes(*key, serde)
-    with file.journal.lock:
-        hot = file.hot.get(space.thread_id, space.checkpoint_ns)
-        found = Found(hot or space, skeleton, writes)
-        recall_lists(found)
-    fetch(found, file.scanner, serde)
-    return found
+    with file.scanning:
+        space = spaces[key[0]]
+        skeleton = file.scanner.skeleton(*key, serde)
+        if skeleton is None or not _matches(skeleton, wanted):
+            return None
+        writes = file.scanner.writes(*key, serde)
+        with file.journal.lock:
+            hot = file.hot.get(space.thread_id, space.checkpoint_ns)
+            found = Found(hot or space, skeleton, writes)
+            recall_lists(found)
+        fetch(found, file.scanner, serde)
+        return found
 
 
 def _matches(skeleton: Skeleton, wanted: dict[str, Any] | None) -> bool:

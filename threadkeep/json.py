@@ -13,16 +13,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 import orjson
-from langchain_core.messages import (
-    AIMessage,
-    AIMessageChunk,
-    ChatMessage,
-    FunctionMessage,
-    HumanMessage,
-    RemoveMessage,
-    SystemMessage,
-    ToolMessage,
-)
+from langchain_core import messages
 from pydantic import BaseModel
 
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
@@ -31,14 +22,14 @@ _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 # come to the same, is not asked. A subclass may have ideas of its own.
 _PLAIN_MESSAGES = frozenset(
     {
-        AIMessage,
-        AIMessageChunk,
-        ChatMessage,
-        FunctionMessage,
-        HumanMessage,
-        RemoveMessage,
-        SystemMessage,
-        ToolMessage,
+        messages.AIMessage,
+        messages.AIMessageChunk,
+        messages.ChatMessage,
+        messages.FunctionMessage,
+        messages.HumanMessage,
+        messages.RemoveMessage,
+        messages.SystemMessage,
+        messages.ToolMessage,
     }
 )
 

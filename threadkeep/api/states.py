@@ -143,9 +143,11 @@ async def search_history(thread_id: str, body: HistoryQuery, engine: EngineOf, c
 async def _history(engine: Engine, thread_id: str, query: HistoryQuery, caller: Caller) -> Response:
     states = history_of(engine, await engine.threads.get(uuid_of("thread", thread_id), caller), query)
     written: list[bytes] = []
+    size = 0
     async for state in states:
         written.append(json.dumps(state))
-        if sum(map(len, written)) > _LONG:
+        size += len(written[-1])
+        if size > _LONG:
             body = _rest_of_history(written, states)
             return long_response(engine, body, media_type="application/json", heartbeat=b"\n", headers={})
     return Response(b"[" + b",".join(written) + b"]", media_type="application/json")
