@@ -65,6 +65,9 @@ class Sweep:
 
     async def once(self) -> None:
         now = self._clock.now()
+        due = self._clock.monotonic() >= self._threads_due
+        if due:
+            self._threads_due = self._clock.monotonic() + self._threads_pause
         forgotten = await self._events.forget_old(
             ended_before=timestamp(now - timedelta(hours=self._settings.event_retention_hours)),
             thread_bytes=self._settings.event_bytes_per_thread,
@@ -74,9 +77,6 @@ class Sweep:
             before=timestamp(now - timedelta(hours=self._settings.trace_retention_hours)),
             most_bytes=self._settings.trace_bytes,
         )
-        due = self._clock.monotonic() >= self._threads_due
-        if due:
-            self._threads_due = self._clock.monotonic() + self._threads_pause
         expired = await self._expire_threads(timestamp(now), with_ttl=due)
         if forgotten or expired:
             log.info("swept", forgotten_streams=forgotten, expired_threads=expired)
