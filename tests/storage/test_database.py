@@ -158,6 +158,26 @@ async def test_the_log_is_moved_into_the_file_while_writing_goes_on(tmp_path: Pa
         assert len(await keys(database)) == written
 
 
+async def test_a_reader_of_another_process_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "server.db"
+    async with open_sqlite(path) as database, asyncio.timeout(100):
+        await database.write(insert("first"))
+        reader = apsw.Connection(str(path))
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM intents").get == 1
+        log = path.with_name("server.db-wal")
+        written = 1
+        while log.stat().st_size < 90_000_000:  # far past the size at which it is copied
+            await asyncio.gather(*(database.write(insert(f"{written} {place} {'x' * 50_000}")) for place in range(20)))
+            written += 20
+        assert path.stat().st_size < 5_000_000, "the reader still needs what the file holds"
+        reader.close()
+        while path.stat().st_size < 80_000_000:
+            await database.write(insert(f"{written} {'x' * 50_000}"))
+            written += 1
+        assert len(await keys(database)) == written
+
+
 def test_a_database_is_named_with_all_its_places_and_without_its_password() -> None:
     said = "postgresql://ada:secret@one,two:5433,three:5434/threads?target_session_attrs=read-write"
     assert without_password(said) == "postgresql://ada@one:5432,two:5433,three:5434/threads"

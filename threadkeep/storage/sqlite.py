@@ -19,7 +19,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import apsw
 import structlog
@@ -37,9 +37,9 @@ log = structlog.get_logger("threadkeep.storage")
 
 T = TypeVar("T")
 
-_WAL_PAGES_BEFORE_CHECKPOINT = 4_000  # 16 MB; earlier the same pages are copied into the file more often
-_WAL_PAGES_BEFORE_RESET = 16_000
-_READER_WAIT_MILLISECONDS = 2_000
+_PAGES_BEFORE_COPY = 4_000  # 16 MB; earlier the same pages are copied into the file more often
+_PAGES_BEFORE_NEXT_TRY = 1_000  # where a reader of another process was in the way
+_OTHERS_WAIT_MILLISECONDS = 2_000
 
 
 @dataclass(slots=True)
@@ -91,7 +91,9 @@ class SqliteDatabase:
         self._scans = Scans(path, disk.vfs)
         self._inode = path.stat().st_ino
         self._wal_pages = 0
-        self._checkpointing = False
+        self._copy_at = _PAGES_BEFORE_COPY
+        self._copying = False
+        self._paused = False
         self._background: set[asyncio.Task[None]] = set()
         connection.set_wal_hook(self._note_wal_pages)
 
@@ -170,6 +172,8 @@ class SqliteDatabase:
         return self._log.start_soon()
 
     def _commit_queued(self) -> None:
+        if self._paused:
+            return  # `_copy_log` calls again
         batch, self._queued = self._queued, []
         finished: list[tuple[_Queued, Any]] = []
         failure: ThreadkeepError = UnavailableError("The transaction was abandoned; nothing was stored.")
@@ -215,31 +219,41 @@ class SqliteDatabase:
                 self._log.resolve(item.done, result)
             else:
                 item.done.set_result(result)
-        if self._wal_pages >= _WAL_PAGES_BEFORE_CHECKPOINT and not self._checkpointing and self._log.refused is None:
-            self._in_background(self._checkpoint())
+        if self._wal_pages >= self._copy_at and not self._copying:
+            self._in_background(self._copy_log())
 
     def _note_wal_pages(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        if pages < self._wal_pages:  # it has started over
+            self._copy_at = _PAGES_BEFORE_COPY
         self._wal_pages = pages
         return apsw.SQLITE_OK
 
-    async def _checkpoint(self) -> None:
-        """Move the log into the file on a thread; past the cap, wait for readers so that the log starts anew."""
-        self._checkpointing = True
-        mode: Literal["PASSIVE", "RESTART"] = "PASSIVE"
-        if self._wal_pages >= _WAL_PAGES_BEFORE_RESET:
-            mode = "RESTART"
+    async def _copy_log(self) -> None:
+        """Copy the log into the file, so that it starts over: most of it while writing goes on, the rest in a pause.
+
+        Nothing waits for a lock: what a reader of another process still needs stays in the log until the next time.
+        """
+        self._copying = True
         try:
-            await self._loop.run_in_executor(self._thread, _checkpoint_file, self.path, mode, self._disk)
-        except apsw.BusyError:
-            pass  # a reader was in the way; the next commit past the threshold tries again
+            async with self._scans.kept_off():
+                await self._copy_on_thread()
+                self._paused = True
+                await self._copy_on_thread()
         except apsw.Error as error:
             if getattr(error, "extendedresult", None) == apsw.SQLITE_IOERR_FSYNC:  # the disk told SQLite
                 self._log.refuse(error)
             else:
                 log.warning("log_not_copied", path=str(self.path), error=str(error))
         finally:
-            self._wal_pages = 0
-            self._checkpointing = False
+            self._copy_at = self._wal_pages + _PAGES_BEFORE_NEXT_TRY
+            self._copying = self._paused = False
+            if self._queued:
+                self._commit_queued()
+
+    async def _copy_on_thread(self) -> None:
+        """On the thread that syncs, so that neither happens while the other does."""
+        if self._log.refused is None:
+            await self._loop.run_in_executor(self._thread, _copy_into_file, self.path, self._disk)
 
     def _in_background(self, work: Any) -> None:
         task = self._loop.create_task(work)
@@ -247,10 +261,11 @@ class SqliteDatabase:
         task.add_done_callback(self._background.discard)
 
     async def close(self) -> None:
-        await self._scans.close()
+        self._scans.stop()
         while self._queued or self._background:
             await asyncio.gather(*self._background)
             await asyncio.sleep(0)
+        await self._scans.close()
         await self._log.close()
         if self._log.refused is not None:
             self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
@@ -275,7 +290,7 @@ def _connect(path: Path, disk: Disk) -> SqliteConnection:
         if not path.exists():
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = SqliteConnection(str(path), vfs=disk.vfs)
-        connection.set_busy_timeout(_READER_WAIT_MILLISECONDS)
+        connection.set_busy_timeout(_OTHERS_WAIT_MILLISECONDS)
         # Or a statement whose plan could depend on a bound value is planned anew whenever it is run.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.execute("PRAGMA journal_mode=WAL")
@@ -293,12 +308,11 @@ def _connect(path: Path, disk: Disk) -> SqliteConnection:
     return connection
 
 
-def _checkpoint_file(path: Path, mode: Literal["PASSIVE", "RESTART"], disk: Disk) -> None:
+def _copy_into_file(path: Path, disk: Disk) -> None:
     connection = apsw.Connection(str(path), vfs=disk.vfs)
     try:
-        connection.set_busy_timeout(_READER_WAIT_MILLISECONDS)
         # The pragma, not the call: a connection that has read nothing yet does not know of the log.
-        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     finally:
         connection.close()
 

@@ -8,6 +8,8 @@ import apsw
 
 from threadkeep.errors import CorruptError, StorageFullError, ThreadkeepError, UnavailableError
 
+STOPPING = "The server is stopping."
+
 
 def translated(error: apsw.Error, path: Path) -> ThreadkeepError:
     """The error of ours, with what to do about it, for one of the file's."""
@@ -19,7 +21,7 @@ def translated(error: apsw.Error, path: Path) -> ThreadkeepError:
         case apsw.ReadOnlyError() | apsw.CantOpenError() | apsw.PermissionsError():
             return UnavailableError(f"{path} cannot be written ({error}). Check its permissions and its disk.")
         case apsw.InterruptError():
-            return UnavailableError("The server is stopping.")
+            return UnavailableError(STOPPING)
         case apsw.BusyError() | apsw.LockedError():
             return UnavailableError(f"{path} is locked by another process ({error}).")
         case apsw.IOError():
