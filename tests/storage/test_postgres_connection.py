@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -9,7 +10,7 @@ import pytest
 from threadkeep.errors import UnavailableError
 from threadkeep.storage.connection import Connection
 from threadkeep.storage.postgres import open_postgres
-from threadkeep.storage.postgres_connection import NothingAskedError, transaction
+from threadkeep.storage.postgres_connection import _LONGEST_MESSAGE, NothingAskedError, transaction
 
 Raw = psycopg.Connection[tuple[object, ...]]
 
@@ -41,23 +42,43 @@ def end_all(uri: str) -> None:
         assert raw.execute(others, (raw.info.backend_pid,)).fetchall()
 
 
-def test_what_a_transaction_says_leaves_in_one_message_until_rows_are_wanted(raw: Raw, tmp_path: Path) -> None:
-    with (tmp_path / "trace").open("w+") as trace:
+@contextmanager
+def messages_to(raw: Raw, path: Path) -> Iterator[list[str]]:
+    """What was asked in the block, once it is over."""
+    asked: list[str] = []
+    with path.open("w+") as trace:
         raw.pgconn.trace(trace.fileno())
-        with transaction(raw, "me") as connection:
-            connection.lock("b", "a")
-            connection.executemany("INSERT INTO words VALUES (?)", [("one",), ("two",)])
-            rows = connection.execute("SELECT word FROM words WHERE word <> ? ORDER BY word", ("two",))
-            assert rows.fetchone() == ("one",)
-            assert rows.fetchone() is None
-            connection.execute("INSERT INTO words VALUES (:word)", {"word": "three; DROP TABLE words -- '%s"})
-            connection.tell("news")
+        yield asked
         raw.pgconn.untrace()
         trace.seek(0)
-        asked = [line for line in trace if "\tF\t" in line and "Query" in line]
+        asked += [line for line in trace if "\tF\t" in line and "Query" in line]
+
+
+def test_what_a_transaction_says_leaves_in_one_message_until_rows_are_wanted(raw: Raw, tmp_path: Path) -> None:
+    with messages_to(raw, tmp_path / "trace") as asked, transaction(raw, "me") as connection:
+        connection.lock("b", "a")
+        connection.executemany("INSERT INTO words VALUES (?)", [("one",), ("two",)])
+        rows = connection.execute("SELECT word FROM words WHERE word <> ? ORDER BY word", ("two",))
+        assert rows.fetchone() == ("one",)
+        assert rows.fetchone() is None
+        connection.execute("INSERT INTO words VALUES (:word)", {"word": "three; DROP TABLE words -- '%s"})
+        connection.tell("news")
     assert len(asked) == 2
     assert words(raw) == ["one", "three; DROP TABLE words -- '%s", "two"]
     assert idle(raw)
+
+
+def test_what_is_much_leaves_in_several_messages_and_counts_together_all_the_same(raw: Raw, tmp_path: Path) -> None:
+    raw.execute("CREATE TABLE blobs (blob BYTEA)")
+    blobs = [(b"x" * (_LONGEST_MESSAGE // 4),)] * 7  # twice as long in digits, so that two of them are too long
+    with messages_to(raw, tmp_path / "trace") as asked, suppress(ZeroDivisionError), transaction(raw, "me") as first:
+        first.executemany("INSERT INTO blobs VALUES (?)", blobs)
+        raise ZeroDivisionError
+    assert len(asked) == 6 + 1  # the last one was still waiting, and what was said is undone
+    with transaction(raw, "me") as connection:
+        connection.executemany("INSERT INTO blobs VALUES (?)", blobs)
+        assert connection.execute("SELECT count(*) FROM blobs WHERE blob = ?", blobs[0]).fetchall() == [(7,)]
+    assert raw.execute("SELECT count(*) FROM blobs").fetchone() == (7,)
 
 
 def test_a_statement_that_fails_undoes_the_whole_wherever_that_is_noticed(raw: Raw) -> None:

@@ -1,9 +1,9 @@
 """One transaction on PostgreSQL. Its statements leave together, because the way to the server and back costs more than
-most of what is asked there: what is said to it waits until rows are wanted, or the transaction ends.
+most of what is asked there: what is said to it waits until rows are wanted, until it is much, or until the end.
 
 They are sent as one text with their values in it (PostgreSQL's simple protocol), so that no type has to be guessed for
-a null. What goes wrong with one of them is raised where rows are read next, or by the commit; either way nothing of the
-transaction has happened.
+a null. What goes wrong with one of them is raised by what makes it leave, at the latest by the commit; nothing of the
+transaction has happened then.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ HOLDS_KEYSPACE, LOCKS_KEYSPACE = 7_401, 7_402
 _LOCK = "SELECT pg_advisory_xact_lock(%s, hashtext(%s))"
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock_shared(%s, hashtext(%s)) AND pg_try_advisory_xact_lock(%s, hashtext(%s))"
 
+_LONGEST_MESSAGE = 1_000_000  # characters; PostgreSQL takes a gigabyte, of which bytes, as digits, are the half
+
 
 class NothingAskedError(psycopg.OperationalError):
     """The connection broke before the database had answered anything, and before a commit was on its way."""
@@ -37,6 +39,7 @@ class PostgresConnection:
         self._process = process
         self._binder = psycopg.ClientCursor(raw)
         self._waiting = ["BEGIN"]
+        self._length = 0
         self._said = 0
         self.answered = False
 
@@ -63,7 +66,11 @@ class PostgresConnection:
         self._say("SELECT pg_notify(%s, %s)", (CHANNEL, f"{self._process} {news}"))
 
     def _say(self, statement: str, bindings: Any) -> None:
-        self._waiting.append(self._binder.mogrify(statement, bindings))
+        text = self._binder.mogrify(statement, bindings)
+        if self._length and self._length + len(text) > _LONGEST_MESSAGE:
+            self._send()
+        self._waiting.append(text)
+        self._length += len(text)
         self._said += 1
 
     def ask(self, number: int) -> psycopg.Cursor[Row]:
@@ -83,6 +90,7 @@ class PostgresConnection:
     def _send(self) -> psycopg.Cursor[Row]:
         text = ";\n".join(self._waiting)
         self._waiting.clear()
+        self._length = 0
         cursor = self._raw.execute(text)
         self.answered = True
         return cursor
