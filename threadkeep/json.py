@@ -19,7 +19,8 @@ from pydantic import BaseModel
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 # Nothing of these is written otherwise than it stands there, so that `model_dump`, which takes ten times as long to
-# come to the same, is not asked. A subclass may have ideas of its own.
+# come to the same, is not asked. A subclass may have ideas of its own. What is in an artifact is written as it would be
+# anywhere else in a state.
 _PLAIN_MESSAGES = frozenset(
     {
         messages.AIMessage,

@@ -17,9 +17,14 @@ import apsw
 import pytest
 
 from tests.runs.power_cut import World, accepted, answer_of, answered
+from tests.runs.records import NOW
+from tests.streams.test_event_log import queue_on, running
 from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
 from threadkeep.runs.accept import AcceptedRun, RunRequest
+from threadkeep.runs.run import Ending
+from threadkeep.storage.sqlite import open_sqlite
+from threadkeep.storage.threads import Threads
 
 
 def status_in(folder: Path, run: AcceptedRun) -> str | None:
@@ -204,3 +209,19 @@ async def test_conversations_are_what_their_clients_were_told_whatever_the_power
         for run in runs:
             assert (await engine.queue.get(run.run.run_id, EVERYONE)).status == "success"
     assert sorted(world.visits) == visits
+
+
+async def test_whoever_sees_a_thread_idle_by_an_early_end_waits_until_that_is_on_the_disk(tmp_path: Path) -> None:
+    """Between the commit and the turn of the loop in which the one who ended the run goes on, as well."""
+    async with open_sqlite(tmp_path / "server.db") as database, asyncio.timeout(30):
+        queue, run = queue_on(database), await running(database)
+        await database.sync()
+        finishing = asyncio.create_task(queue.finish(run, Ending("success", "idle"), now=NOW, early=True))
+        while (await Threads(database).get(run.thread_id, EVERYONE)).status == "busy":  # noqa: ASYNC110 - turn by turn
+            await asyncio.sleep(0)
+        place = database._log.committed
+        assert not finishing.done()
+        assert not database.is_on_disk(place)
+        await queue.until_end_is_safe(run.thread_id)
+        assert database.is_on_disk(place)
+        await finishing

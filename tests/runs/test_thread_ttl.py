@@ -19,7 +19,7 @@ from threadkeep.callers import EVERYONE
 from threadkeep.config import Config, GraphSpec
 from threadkeep.config_values import Target
 from threadkeep.engine import Engine, open_engine
-from threadkeep.errors import ConflictError, NotFoundError
+from threadkeep.errors import ConflictError, NotFoundError, UnavailableError
 from threadkeep.runs.accept import AcceptedRun, RunRequest
 from threadkeep.settings import Settings
 from threadkeep.storage_config import CheckpointerConfig, ThreadTtl
@@ -105,6 +105,19 @@ async def test_with_keep_latest_only_the_past_goes(tmp_path: Path, clock: HeldCl
         assert await checkpoints_of(engine, f"{THREAD}1") == 1
         await run_on(engine, f"{THREAD}1")
         assert (await engine.threads.get(f"{THREAD}1", EVERYONE)).expires_at is not None
+
+
+async def test_a_sweep_that_failed_is_made_up_for_by_the_next(tmp_path: Path, clock: HeldClock) -> None:
+    async with opened(tmp_path, clock, ThreadTtl("delete", 1.0, sweep_interval=60.0)) as engine:
+        await run_on(engine, f"{THREAD}1")
+        clock.pass_by(61)
+        scans = engine.database._scans  # type: ignore[attr-defined]
+        scans._stopping = True
+        with pytest.raises(UnavailableError):
+            await engine.sweep.once()
+        scans._stopping = False
+        await engine.sweep.once()
+        assert not await exists(engine, f"{THREAD}1")
 
 
 async def test_threads_are_swept_as_often_and_as_many_as_configured(tmp_path: Path, clock: HeldClock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.runs.records import LATER
@@ -9,7 +11,7 @@ from tests.streams.test_event_log import end, log_on, read_all, running
 from threadkeep.runs.run import Run
 from threadkeep.storage.database import Database
 from threadkeep.streams.event_log import EventLog
-from threadkeep.streams.event_store import _DROPPED_AT_ONCE, _PAGE, EventStore, _drop_some
+from threadkeep.streams.event_store import _BYTES_DROPPED_AT_ONCE, _DROPPED_AT_ONCE, _PAGE, EventStore, _drop_some
 from threadkeep.streams.live import END, GapError
 
 MANY = 2 * max(_DROPPED_AT_ONCE, _PAGE) + 100
@@ -36,6 +38,21 @@ async def test_runs_with_many_events_are_forgotten_whole(database: Database) -> 
     assert await kept(database) == {}
     assert [await log.store.floor(run.run_id) for run in runs] == [2, MANY, 3]
     assert await log.store.forget_old(ended_before=LATER, thread_bytes=10**9) == 0
+
+
+async def test_of_large_events_fewer_go_at_once(database: Database) -> None:
+    """The end of a run is small, and goes first."""
+    log = log_on(database)
+    run = await running(database, thread_id="t")
+    stream = await log.produce(run.run_id, resumable=True)
+    for _ in range(7):
+        log.append(stream, "values", "x" * (_BYTES_DROPPED_AT_ONCE // 2), attempt=1)
+    await end(database, log, stream, run)
+    left, runs = [], [run.run_id]
+    while runs:
+        runs = await database.write(partial(_drop_some, runs=runs))
+        left.append((await kept(database)).get(run.run_id, 0))
+    assert left == [5, 3, 1, 0]
 
 
 async def test_of_a_run_that_is_half_forgotten_all_is_told_to_be_gone_and_the_rest_goes_the_next_time(

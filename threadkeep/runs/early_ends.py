@@ -9,6 +9,10 @@ carried out again on top of them. Whoever is about to change the thread's state 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from threadkeep.storage.database import Database
 
 
@@ -18,6 +22,17 @@ class EarlyEnds:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._places: dict[str, int] = {}
+        self._coming: dict[str, asyncio.Future[None]] = {}
+
+    @contextmanager
+    def coming(self, thread_id: str) -> Iterator[None]:
+        """Around the commit of one, which others may see before the block knows of it."""
+        known = self._coming[thread_id] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            del self._coming[thread_id]
+            known.set_result(None)
 
     def add(self, thread_id: str) -> None:
         """The end of the thread's run is committed, and told."""
@@ -26,6 +41,8 @@ class EarlyEnds:
         self._places[thread_id] = self._database.sync_soon()
 
     async def until_safe(self, thread_id: str) -> None:
+        if (known := self._coming.get(thread_id)) is not None:
+            await asyncio.shield(known)
         place = self._places.get(thread_id)
         if place is not None:
             await self._database.sync(place)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -219,11 +219,12 @@ class RunQueue(StoredRuns):
             connection.tell(f"end {run.run_id} {run.thread_id}")
             return settled
 
-        settled = await self._database.write(work, durable=not early)
-        if early and settled is ending:
-            self._early_ends.add(run.thread_id)
-        elif early:
-            await self._database.sync()
+        with self._early_ends.coming(run.thread_id) if early else nullcontext():
+            settled = await self._database.write(work, durable=not early)
+            if early and settled is ending:
+                self._early_ends.add(run.thread_id)
+            elif early:
+                await self._database.sync()
         if run.kwargs.webhook is not None:
             self._on_end()
         return settled

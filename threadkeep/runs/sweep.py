@@ -64,10 +64,8 @@ class Sweep:
             await asyncio.sleep(min(self._settings.sweep_seconds, self._threads_pause))
 
     async def once(self) -> None:
-        now = self._clock.now()
-        due = self._clock.monotonic() >= self._threads_due
-        if due:
-            self._threads_due = self._clock.monotonic() + self._threads_pause
+        now, began = self._clock.now(), self._clock.monotonic()
+        due = began >= self._threads_due
         forgotten = await self._events.forget_old(
             ended_before=timestamp(now - timedelta(hours=self._settings.event_retention_hours)),
             thread_bytes=self._settings.event_bytes_per_thread,
@@ -78,6 +76,8 @@ class Sweep:
             most_bytes=self._settings.trace_bytes,
         )
         expired = await self._expire_threads(timestamp(now), with_ttl=due)
+        if due:
+            self._threads_due = began + self._threads_pause
         if forgotten or expired:
             log.info("swept", forgotten_streams=forgotten, expired_threads=expired)
 

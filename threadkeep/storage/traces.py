@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from threadkeep import json
+from threadkeep.errors import ThreadkeepError
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 
@@ -97,8 +98,12 @@ class Traces:
         if self._unweighed is not None and self._unweighed < most_bytes // _LOOK_AGAIN:
             return 0
         tables = ("trace_spans", "trace_contents")
-        rows = [row for table in tables for row in await self._database.scan(f"SELECT sum(bytes) FROM {table}")]
-        self._unweighed = 0
+        self._unweighed = 0  # before the look, which may see what is stored meanwhile, or not
+        try:
+            rows = [row for table in tables for row in await self._database.scan(f"SELECT sum(bytes) FROM {table}")]
+        except ThreadkeepError:
+            self._unweighed = None
+            raise
         excess = sum(int(row[0] or 0) for row in rows) - most_bytes
         # A little more than needed, so that the next look finds nothing to do.
         return excess + most_bytes // _LOOK_AGAIN if excess > 0 else 0

@@ -16,6 +16,7 @@ from threadkeep.streams.live import Event, GapError
 
 _PAGE = 500
 _DROPPED_AT_ONCE = 500
+_BYTES_DROPPED_AT_ONCE = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,24 +134,37 @@ def _drop_some(connection: Connection, runs: list[str]) -> list[str]:
     """Drop up to `_DROPPED_AT_ONCE` events of these runs, the first ones' first; the runs that may have more.
 
     All of a run's are told to be gone before the first is, and they go from its end: who is just reading them comes to
-    an end too early, as where all go at once, and never over a hole.
+    an end too early, as where all go at once, and never over a hole. Of large ones fewer go.
     """
-    room = _DROPPED_AT_ONCE
+    room, space = _DROPPED_AT_ONCE, _BYTES_DROPPED_AT_ONCE
     for place, run_id in enumerate(runs):
-        if room <= 0:
+        if room <= 0 or space <= 0:
             return runs[place:]
-        [(newest,)] = connection.execute("SELECT max(event_id) FROM events WHERE run_id = ?", (run_id,)).fetchall()
-        if newest is not None:
+        query = "SELECT event_id, length(data) FROM events WHERE run_id = ? ORDER BY event_id DESC LIMIT ?"
+        last = connection.execute(query, (run_id, room + 1)).fetchall()
+        if last:
+            newest = last[0][0]
             connection.execute(
                 "UPDATE runs SET event_floor = ? WHERE run_id = ? AND event_floor < ?", (newest, run_id, newest)
             )
-            connection.execute("DELETE FROM events WHERE run_id = ? AND event_id > ?", (run_id, newest - room))
-            room -= newest
-            if room < 0:
+            going = _fitting([size for _, size in last[:room]], space)
+            connection.execute("DELETE FROM events WHERE run_id = ? AND event_id >= ?", (run_id, last[going - 1][0]))
+            if going < len(last):
                 return runs[place:]
+            room -= going
+            space -= sum(size for _, size in last)
         connection.execute("UPDATE runs SET event_bytes = 0 WHERE run_id = ? AND event_bytes > 0", (run_id,))
         room -= 1
     return []
+
+
+def _fitting(sizes: list[int], space: int) -> int:
+    """How many from the beginning until they take up the space, at least one."""
+    for place, size in enumerate(sizes):
+        space -= size
+        if space <= 0:
+            return place + 1
+    return len(sizes)
 
 
 def insert_events(connection: Connection, run_id: str, events: list[StoredEvent]) -> None:

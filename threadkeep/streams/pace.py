@@ -1,8 +1,8 @@
 """How one long answer is sent: a sign of life after every silence, and an end to it when the client takes nothing.
 
 One timer an answer watches both, and a task exists only while a heartbeat is on its way: a thousand silent streams
-cost a thousand timers. What is long leaves in pieces, so that a client who takes it slowly is told from one who does not
-take it.
+cost a thousand timers. What is long leaves in pieces, so that a client who takes it slowly is told from one who takes
+nothing.
 """
 
 from __future__ import annotations
