@@ -11,11 +11,15 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 # LangGraph reads this when it is imported: without it, reading a checkpoint may run code that somebody put there.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+
+if find_spec("fastapi") is None:
+    sys.exit("threadkeep: this Python has no fastapi. `make run` makes one that has: .venv/bin/python server.py ...")
 
 from dotenv import load_dotenv
 from fastapi import FastAPI, Header
@@ -42,6 +46,8 @@ from threadkeep.doctor import Finding, Parts
 from threadkeep.engine import Engine, open_engine
 from threadkeep.errors import StartupError, UnavailableError
 from threadkeep.graphs import enter_project, load_graphs
+from threadkeep.logs import configure_logs
+from threadkeep.masking import mask_for
 from threadkeep.persistence import index_of
 from threadkeep.serve import parse_arguments, serve, settings_from
 from threadkeep.settings import Settings, read_settings
@@ -61,11 +67,11 @@ def create_app(settings: Settings) -> FastAPI:
     config = load_config(settings.config_path)
     settings.require_privacy(project_has_auth=config.auth is not None)
     config.apply_environment()
+    shared = shared_state(settings.database_uri)  # first: the project may have a module of the name `checkpoints`
     enter_project(config.folder, config.dependencies, own_folder=HERE)
     tracing = start_tracing(os.environ)
     model = described_model(config)
     graphs = load_graphs(config)
-    shared = shared_state(settings.database_uri)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -237,18 +243,23 @@ def summary_of(thread: Thread) -> dict[str, object]:
 
 def reloaded_app() -> FastAPI:
     """What `--reload` starts in each new process, from the environment its parent prepared."""
-    return create_app(read_settings())
+    settings = read_settings()
+    configure_logs(log_format=settings.log_format, level=settings.log_level, mask=mask_for(os.environ))
+    try:
+        return create_app(settings)
+    except StartupError as error:  # the next change of a source file may mend it
+        sys.exit(f"threadkeep: {error}")
 
 
 async def reindex_items(folder: Path, tell: commands.Tell) -> int:
     """Embed the store's items as this start's `langgraph.json` says."""
     config = load_config(read_settings().config_path)
     config.apply_environment()
+    shared = shared_state(read_settings().database_uri)
     enter_project(config.folder, config.dependencies, own_folder=HERE)
     index = index_of(config)
     if index is None:
         raise StartupError("langgraph.json has no store.index, so there is nothing to embed with.")
-    shared = shared_state(read_settings().database_uri)
     return await (reindex(folder, index, tell=tell) if shared is None else shared.reindex(index, tell=tell))
 
 

@@ -66,7 +66,7 @@ class ServerProcess:
         assert self.process.stdout is not None
         self.banner = ""
         deadline = time.monotonic() + START_SECONDS
-        while (found := re.search(r"Address +(http://\S+)", self.banner)) is None:
+        while (found := re.search(r"Address +(http://[^/\s]+)", self.banner)) is None:
             readable, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
             piece = os.read(self.process.stdout.fileno(), 65536) if readable else b""
             if not piece:

@@ -28,16 +28,16 @@ def banner(settings: Settings, config: Config, model: str | None) -> Callable[[s
         lines = [
             "",
             f"  Threadkeep {__version__}",
-            f"  Address   {address}{docs}",
+            f"  Address   {base}{docs}",
             *([] if "ui" in config.http.disabled else [f"  Inspector {base}{PAGE}"]),
             *([f"  Studio    {STUDIO}/studio/?baseUrl={base}"] if _lets_studio_in(settings, config) else []),
             f"  Graphs    {', '.join(config.graphs)}",
             *([f"  Model     {model}"] if model else []),
-            f"  Data      {settings.data_dir}",
+            f"  Data      {_data(settings)}",
         ]
         if model == "offline":
             lines.append(_OFFLINE_WARNING.rstrip())
-        lines += ["", "  Try:", *(f"    {command}" for command in _commands(base, config)), "", ""]
+        lines += ["", "  Try:", *(f"    {command}" for command in _commands(base, settings, config)), "", ""]
         return "\n".join(lines)
 
     return words
@@ -49,13 +49,22 @@ def _lets_studio_in(settings: Settings, config: Config) -> bool:
     return settings.on_loopback and settings.studio
 
 
-def _commands(address: str, config: Config) -> list[str]:
+def _data(settings: Settings) -> str:
+    if not settings.database_uri:
+        return str(settings.data_dir)
+    from threadkeep.storage.postgres import without_password  # noqa: PLC0415 - a data folder needs no driver
+
+    return without_password(settings.database_uri)
+
+
+def _commands(address: str, settings: Settings, config: Config) -> list[str]:
     first = next(iter(config.graphs))
     graph = "tree_of_thought" if "tree_of_thought" in config.graphs else first
     puzzle = "4 9 10 13" if graph == "tree_of_thought" else "hello again"
-    post = f"curl -s {address}/chat -H 'content-type: application/json' -d"
+    curl = 'curl -s -H "x-api-key: $KEY"' if settings.api_keys else "curl -s"
+    post = f"{curl} {address}/chat -H 'content-type: application/json' -d"
     return [
         f"""{post} '{{"message": "what is 17.5% of 2,340?", "user_id": "ada"}}'""",
         f"""{post} '{{"message": "{puzzle}", "graph": "{graph}"}}'""",
-        f"curl -s {address}/users/ada/threads",
+        f"{curl} {address}/users/ada/threads",
     ]

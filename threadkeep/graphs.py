@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import importlib.machinery
 import importlib.util
 import sys
 import traceback
@@ -173,18 +174,29 @@ def enter_project(folder: Path, dependencies: tuple[str, ...], *, own_folder: Pa
         sys.path.insert(0, str(path))
     if folder == own_folder:
         return
-    theirs = {
-        entry.stem
-        for path in (folder, *local)
-        if path.is_dir()
-        for entry in path.iterdir()
-        if entry.suffix == ".py" or (entry.is_dir() and entry.name.isidentifier())
-    }
+    roots = [path for path in dict.fromkeys((folder, *local)) if path.is_dir()]
+    theirs = {entry.stem for root in roots for entry in root.iterdir() if _may_be_imported(entry)}
     ours = {name for name in theirs - {"threadkeep"} if _is_module_of(own_folder, name)}
     for name in list(sys.modules):
         if name.partition(".")[0] in ours:
             del sys.modules[name]
     importlib.invalidate_caches()
+    for name in ours:
+        _prefer_folders([root / name for root in roots], name)
+
+
+def _prefer_folders(folders: list[Path], name: str) -> None:
+    """Folders without `__init__.py` are a package too, but one with it, as ours is, would win wherever it stands."""
+    found = [folder for folder in folders if folder.is_dir()]
+    modules = [folder.with_suffix(".py") for folder in folders]
+    if not any(path.is_file() for path in (*modules, *(folder / "__init__.py" for folder in found))):
+        spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+        spec.submodule_search_locations = [str(folder) for folder in found]
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+
+
+def _may_be_imported(entry: Path) -> bool:
+    return entry.suffix == ".py" or (entry.is_dir() and entry.name.isidentifier())
 
 
 def _is_module_of(folder: Path, name: str) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import apsw
@@ -43,28 +44,41 @@ def add_keys_parser(parser: argparse.ArgumentParser, add_data_option: AddOption)
 
 
 def keys(parsed: argparse.Namespace, database_uri: str, clock: Clock, say: Say) -> None:
-    """Carry out one verb on the keys of the folder, or of the database where there is one."""
-    moment = clock.now()
+    """Carry out one verb on the keys of the folder, or of the database where there is one.
+
+    What it came to is said once it is stored: a reader who has gone undoes nothing.
+    """
     with _database(database_uri) if database_uri else _folder(parsed.data) as connection:
-        match parsed.verb:
-            case "new":
-                expires = None if parsed.days is None else timestamp(moment + timedelta(days=parsed.days))
-                text = make_key(
+        lines = _done(parsed, connection, clock.now())
+    for line in lines:
+        say(line)
+    if parsed.verb == "new":
+        # Beside the output, which is the key and nothing else: KEY=$(python server.py keys new ada)
+        sys.stderr.write(
+            "Shown once. Send it as `x-api-key`, or `Authorization: Bearer`, to a server with API_KEYS=1.\n"
+        )
+
+
+def _done(parsed: argparse.Namespace, connection: Connection, moment: datetime) -> list[str]:
+    match parsed.verb:
+        case "new":
+            expires = None if parsed.days is None else timestamp(moment + timedelta(days=parsed.days))
+            scopes = tuple(dict.fromkeys(parsed.scope))
+            return [
+                make_key(
                     connection,
                     parsed.owner,
-                    scopes=tuple(dict.fromkeys(parsed.scope)),
+                    scopes=scopes,
                     note=parsed.note,
                     now=timestamp(moment),
                     expires_at=expires,
                 )
-                say(text)
-                say("Shown once. Send it as `x-api-key`, or `Authorization: Bearer`, to a server with API_KEYS=1.")
-            case "list":
-                for key in all_keys(connection):
-                    say(_line(key))
-            case "revoke":
-                revoke_key(connection, parsed.key_id, now=timestamp(moment))
-                say(f"{parsed.key_id} is refused from now on.")
+            ]
+        case "list":
+            return [_line(key) for key in all_keys(connection)]
+        case _:
+            revoke_key(connection, parsed.key_id, now=timestamp(moment))
+            return [f"{parsed.key_id} is refused from now on."]
 
 
 def _line(key: ApiKey) -> str:

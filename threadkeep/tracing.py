@@ -78,7 +78,7 @@ def start_tracing(environment: MutableMapping[str, str]) -> Tracing:
     except ImportError as error:
         raise StartupError(
             f"The environment asks for traces, and a package is missing ({error.name}): "
-            "pip install 'threadkeep[otel]', or set OTEL_SDK_DISABLED=true."
+            "pip install '.[otel]', or set OTEL_SDK_DISABLED=true."
         ) from None
     provider = TracerProvider(shutdown_on_exit=False)
     if otlp:

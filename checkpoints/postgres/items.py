@@ -20,6 +20,7 @@ from checkpoints.store.answers import found_item, item_of, microseconds
 from checkpoints.store.filters import matches
 from checkpoints.store.index import NOTHING, Embedded, Index
 from checkpoints.store.namespaces import listed, literal_prefix
+from checkpoints.store.nearness import scores
 from checkpoints.store.plan import Plan
 from checkpoints.store.table import Row
 from checkpoints.store.values import decode
@@ -153,8 +154,6 @@ async def _search(cursor: Cursor, op: SearchOp, embedded: Embedded, now: int) ->
     query = embedded.queries.get(op.query or "")
     if query is None:
         return [(row, None) for row in await _unranked(cursor, op, now)]
-    from checkpoints.store.nearness import scores  # noqa: PLC0415 - NumPy is for who has an index
-
     if op.filter:
         ids = [row.id async for row in table.every(cursor, op.namespace_prefix, now) if _passes(row, op)]
     else:

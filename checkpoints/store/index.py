@@ -6,14 +6,13 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import IndexConfig, ensure_embeddings, get_text_at_path, tokenize_path
 
-if TYPE_CHECKING:
-    from checkpoints.store.nearness import Vectors
+from checkpoints.store.nearness import Vectors, of_length_one
 
 T = TypeVar("T")
 
@@ -112,8 +111,6 @@ class Index:
         return asyncio.run_coroutine_threadsafe(called(), self._loop).result()
 
     def _checked(self, texts: Sequence[str], vectors: Sequence[Sequence[float]]) -> dict[str, Vectors]:
-        from checkpoints.store.nearness import of_length_one  # noqa: PLC0415 - NumPy is for who has an index
-
         if len(vectors) != len(texts):
             raise EmbeddingError(f"The store's embedding made {len(vectors)} vectors of {len(texts)} texts.")
         for vector in vectors:

@@ -8,17 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import apsw
 from langgraph.store.base import SearchOp
 
 from checkpoints.store import table
 from checkpoints.store.filters import matches
+from checkpoints.store.nearness import Vectors, scores
 from checkpoints.store.values import decode
-
-if TYPE_CHECKING:
-    from checkpoints.store.nearness import Vectors
 
 _VECTORS_AT_A_TIME = 2_000
 _LAST = float("inf")
@@ -37,8 +34,6 @@ def search(connection: apsw.Connection, op: SearchOp, query: Vectors | None, now
             ids = table.newest(connection, prefix, now, limit=op.limit, offset=op.offset)
             return [Hit(row) for row in table.rows(connection, ids)]
         return [Hit(row) for row in islice(_candidates(connection, op, now), page.start, page.stop)]
-    from checkpoints.store.nearness import scores  # noqa: PLC0415 - NumPy is for who has an index
-
     ids = [row.id for row in _candidates(connection, op, now)] if op.filter else table.newest(connection, prefix, now)
     near = scores(query, table.vectors(connection, ids, at_a_time=_VECTORS_AT_A_TIME))
     # A stable sort: equally near, or without an embedding, the last put comes first.

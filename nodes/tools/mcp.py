@@ -1,4 +1,4 @@
-"""Tools of MCP servers, named in the environment; needs the extra `threadkeep[mcp]`.
+"""Tools of MCP servers, named in the environment; needs the extra `mcp`.
 
 `MCP_SERVERS` is a JSON object of connections by name, as langchain-mcp-adapters takes them, such as
 `{"files": {"transport": "stdio", "command": "python", "args": ["server.py"]}}`. A server's tools are asked for when
@@ -116,7 +116,7 @@ def _client(connections: dict[str, Any]) -> Any:
     try:
         made = import_module("langchain_mcp_adapters.client").MultiServerMCPClient
     except ImportError as error:
-        raise McpConfigurationError("MCP_SERVERS needs the extra: pip install 'threadkeep[mcp]'") from error
+        raise McpConfigurationError("MCP_SERVERS needs the extra: pip install '.[mcp]'") from error
     return made(connections, tool_name_prefix=True)
 
 

@@ -157,9 +157,11 @@ def test_the_data_folder_is_made_for_its_owner_alone(shipped: ServerProcess) -> 
 def test_a_changed_source_restarts_the_server_and_keeps_the_threads(tmp_path: Path) -> None:
     copy = copied_project(tmp_path / "project")
     data = tmp_path / "data"
-    with running_server(data, program=copy / "server.py", arguments=["--reload"]) as server:
+    logging = {"LOG_FORMAT": "json", "LOG_LEVEL": "debug"}
+    with running_server(data, program=copy / "server.py", arguments=["--reload"], environment=logging) as server:
         with server.client() as client:
             wait_until(lambda: _answers(client) is not None, what="the first start")
+            assert '{"' in next(line for line in server.log.splitlines() if "data_folder_opened" in line)
             thread_id = chat(client, "My name is Ada.", user_id="ada")["thread_id"]
             source = copy / "threadkeep" / "__init__.py"
             version = re.sub(r'__version__ = "[^"]+"', '__version__ = "0.0.1.dev1"', source.read_text())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,7 +13,7 @@ import pytest
 from langgraph_sdk import get_client
 
 from tests.auth.conftest import GUARDED, People, new_key
-from tests.processes import run_to_end, running_server
+from tests.processes import ROOT, run_to_end, running_server
 
 RUN = {"assistant_id": "whoami", "input": {"note": "first"}}
 
@@ -52,6 +55,20 @@ def test_a_revoked_key_is_refused_at_once_beside_the_running_server_and_listed_a
     assert unknown.returncode == 2
     assert "There is no key" in unknown.stderr
     assert key.split("_", 2)[2].encode() not in (data / "server.db").read_bytes()
+
+
+def test_a_key_is_all_that_is_printed_and_is_stored_whether_or_not_anybody_reads_it(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "server.py"), "keys", "new", "ada", "--data", str(tmp_path / "data")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as unread:
+        assert unread.stdout is not None
+        unread.stdout.close()  # as a `| head -0` does
+        unread.wait(60)
+    made = run_to_end("keys", "new", "bob", "--data", str(tmp_path / "data"))
+    key = made.stdout.strip()
+    assert re.fullmatch(r"tk_[0-9a-f]{12}_\S{43}", key)
+    assert "Shown once" in made.stderr
+    listed = run_to_end("keys", "list", "--data", str(tmp_path / "data")).stdout
+    assert sorted(line.split()[1] for line in listed.splitlines()) == ["ada", "bob"]
 
 
 def test_a_key_that_only_reads_changes_nothing(people: People) -> None:

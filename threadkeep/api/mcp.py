@@ -20,6 +20,6 @@ async def answer_mcp(engine: EngineOf, caller: CallerOf) -> Response:
     try:
         tools = import_module("threadkeep.api.mcp_tools")
     except ImportError:
-        raise UnsupportedError("MCP needs another package: pip install 'threadkeep[mcp]'.") from None
+        raise UnsupportedError("MCP needs another package: pip install '.[mcp]' in the server's folder.") from None
     answer: Response = tools.McpAnswer(tools.AssistantTools(engine, caller).server())
     return answer
