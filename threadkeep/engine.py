@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -20,6 +21,7 @@ from threadkeep.auth.tokens import Tokens
 from threadkeep.clock import Clock, SystemClock, timestamp
 from threadkeep.config import Config
 from threadkeep.errors import StartupError
+from threadkeep.going_on import going_on
 from threadkeep.graphs import Graphs, load_target
 from threadkeep.masking import Mask, mask_for
 from threadkeep.metrics import Metrics
@@ -130,10 +132,10 @@ async def open_engine(
         engine = _wired(settings, config, graphs, opened, saver, store, clock, model)
         await _take_up(engine)
         serving = [
-            asyncio.create_task(engine.worker.serve(), name="worker"),
-            asyncio.create_task(engine.cron_timer.serve(), name="crons"),
-            asyncio.create_task(engine.webhooks.serve(), name="webhooks"),
-            asyncio.create_task(engine.sweep.serve(), name="sweep"),
+            _serving(engine.worker.serve, "worker"),
+            _serving(engine.cron_timer.serve, "crons"),
+            _serving(engine.webhooks.serve, "webhooks"),
+            _serving(engine.sweep.serve, "sweep"),
         ]
         serving += _sharing(engine, opened)
         if opened.left_in_a_hurry:
@@ -146,6 +148,10 @@ async def open_engine(
                 task.cancel()
             await asyncio.gather(*serving, return_exceptions=True)
             await engine.recorder.close()
+
+
+def _serving(serve: Callable[[], Coroutine[Any, Any, None]], name: str) -> asyncio.Task[None]:
+    return asyncio.create_task(going_on(serve, name), name=name)
 
 
 def _wired(
@@ -308,8 +314,8 @@ def _sharing(engine: Engine, opened: Opened) -> list[asyncio.Task[None]]:
         wake_webhooks=engine.webhooks.wake,
     )
     return [
-        asyncio.create_task(leases.serve(), name="leases"),
-        asyncio.create_task(opened.shared.listen(cluster.heard, cluster.missed), name="notices"),
+        _serving(leases.serve, "leases"),
+        _serving(partial(opened.shared.listen, cluster.heard, cluster.missed), "notices"),
     ]
 
 

@@ -89,3 +89,11 @@ class CorruptError(ThreadkeepError):
 
 class StartupError(ThreadkeepError):
     """The server cannot start."""
+
+
+def said_by(error: BaseException) -> str:
+    """An error's own words. Somebody's class may fail to give any."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - `__str__` is foreign code
+        return ""

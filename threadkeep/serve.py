@@ -21,12 +21,12 @@ import uvicorn
 
 from threadkeep import __version__
 from threadkeep.errors import StartupError
+from threadkeep.event_loop import run_loop
 from threadkeep.heap import settle_heap
 from threadkeep.logs import configure_logs
 from threadkeep.masking import mask_for
 from threadkeep.reload import SourceReload
 from threadkeep.settings import SETTINGS, Settings, read_settings
-from threadkeep.sync_nodes import leave_blocked_threads
 
 _CLOSE_SECONDS = 3
 _INTERRUPTED = 130
@@ -43,6 +43,9 @@ class DrainingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self._opened = AsyncExitStack()
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        run_loop(self.serve(sockets=sockets), self.config.get_loop_factory())
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -146,7 +149,6 @@ def serve(settings: Settings, app: Any, *, banner: Callable[[str], str], reload_
         return
     server.banner = banner
     server.run(sockets=[listening])
-    leave_blocked_threads()
 
 
 def _bind(settings: Settings) -> socket.socket:

@@ -30,7 +30,12 @@ class SyncThreads(ThreadPoolExecutor):
 def leave_blocked_threads() -> None:
     """End the process now if a sync node still blocks; otherwise return. Python itself would wait for its thread."""
     if any(thread.name.startswith(_NAME) for thread in threading.enumerate()):
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        leave_now()
+
+
+def leave_now() -> None:
+    """End the process as one that was asked to; everything that counts is stored."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

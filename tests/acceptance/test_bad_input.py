@@ -28,9 +28,9 @@ def refused(client: httpx.Client, status: int, body: Any) -> str:
     [
         ({"message": ""}, "message: must not be empty"),
         ({"message": " \n\t"}, "message: must not be empty"),
-        ({}, "message: Field required"),
+        ({}, "give either message, or resume"),
         ({"message": 7}, "message: Input should be a valid string"),
-        ({"message": None}, "message: Input should be a valid string"),
+        ({"message": None}, "give either message, or resume"),
         ({"message": "hi", "graph": "reakt"}, f"graph: there is no 'reakt'; this server has {SHIPPED}"),
         ({"message": "hi", "thread_id": "mine"}, "Invalid thread ID: must be a UUID"),
         ({"message": "hi", "user_id": ""}, "user_id: String should have at least 1 character"),
@@ -99,6 +99,28 @@ def test_a_failed_run_ends_its_stream_with_the_same_words(lookalike_http: httpx.
     assert last.event == "error"
     assert last.data["error"]["message"] == "boom on purpose"
     assert last.data["run_id"]
+
+
+@pytest.mark.parametrize("answer", [{"message": "yes"}, {"resume": "yes"}])
+def test_what_a_graph_asks_is_answered_by_the_next_message_or_in_its_own_form(
+    lookalike_http: httpx.Client, answer: dict[str, str]
+) -> None:
+    thread_id = chat(lookalike_http, "ask", graph="moody")["thread_id"]
+    for stream in (False, True):
+        headers = {"idempotency-key": f"the answer to {thread_id}"}
+        body = {"thread_id": thread_id, "stream": stream, **answer}
+        given = lookalike_http.post("/chat", json=body, headers=headers)
+        assert given.status_code == 200
+        assert "You said: yes" in given.text
+    assert len(lookalike_http.get(f"/threads/{thread_id}/runs").json()) == 2
+    assert chat(lookalike_http, "more", thread_id=thread_id)["response"] == "You said: more"
+
+
+@pytest.mark.parametrize("body", [{}, {"message": "yes", "resume": "yes"}, {"message": None, "resume": None}])
+def test_a_turn_is_a_message_or_an_answer(lookalike_http: httpx.Client, body: dict[str, str | None]) -> None:
+    refused = lookalike_http.post("/chat", json={"graph": "moody", **body})
+    assert refused.status_code == 422
+    assert "either message, or resume" in refused.text
 
 
 def test_an_interrupt_is_answered_without_a_response_and_can_be_resumed(lookalike_http: httpx.Client) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Self
 
 import structlog
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from starlette.responses import Response
 
 from threadkeep import json
@@ -29,7 +29,8 @@ _STREAMED = ["messages-tuple", "tools", "custom", "values"]
 
 
 class ChatRequest(Body):
-    message: str = Field(examples=["what is 17.5% of 2,340?"])
+    message: str | None = Field(None, examples=["what is 17.5% of 2,340?"])
+    resume: Any = Field(None, description="The answer to what the graph has asked, where that is more than a text.")
     user_id: str | None = Field(None, min_length=1, max_length=200)
     thread_id: str | None = None
     graph: str | None = None
@@ -37,10 +38,16 @@ class ChatRequest(Body):
 
     @field_validator("message")
     @classmethod
-    def _says_something(cls, message: str) -> str:
-        if not message.strip():
+    def _says_something(cls, message: str | None) -> str | None:
+        if message is not None and not message.strip():
             raise ValueError("must not be empty")
         return message
+
+    @model_validator(mode="after")
+    def _message_or_answer(self) -> Self:
+        if (self.message is None) == (self.resume is None):
+            raise ValueError("give either message, or resume with the answer to what the graph has asked")
+        return self
 
 
 class ResetRequest(Body):
@@ -86,13 +93,26 @@ def check_graph(thread: Thread, asked: str | None) -> None:
         )
 
 
+def answer_to(thread: Thread, said: str) -> dict[str, Any] | None:
+    """The command that gives what was said to whatever the thread has asked; none when it has asked nothing."""
+    asked = [item["id"] for items in thread.interrupts.values() for item in items]
+    if thread.status != "interrupted" or not asked:
+        return None
+    return {"resume": said if len(asked) == 1 else dict.fromkeys(asked, said)}
+
+
 async def take_turn(
     engine: Engine, chat: ChatRequest, thread: Thread, graph_id: str, caller: Caller, *, key: str | None, stream: bool
 ) -> Response:
-    """Run the graph on the thread with the message and answer with a summary, streamed or whole."""
+    """Run the graph on the thread with the message and answer with a summary, streamed or whole.
+
+    On a thread that has asked something the message is the answer.
+    """
+    command = {"resume": chat.resume} if chat.message is None else answer_to(thread, chat.message)
     request = RunRequest(
         assistant_id=graph_id,
-        input={"messages": [{"role": "user", "content": chat.message}]},
+        input=None if command else {"messages": [{"role": "user", "content": chat.message}]},
+        command=command,
         stream_mode=_STREAMED if stream else ["values"],
         user_id=chat.user_id or thread.user_id,
         idempotency_key=key,

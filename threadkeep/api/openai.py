@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from threadkeep import json
 from threadkeep.api.answers import answer_of, text_of
-from threadkeep.api.chat import check_graph, new_thread, thread_of
+from threadkeep.api.chat import answer_to, check_graph, new_thread, thread_of
 from threadkeep.api.openai_wire import ChatCompletion, Chunks, completion, error_wire, frame, model_wire
 from threadkeep.api.requests import CallerOf, EngineOf, uuid_of
 from threadkeep.api.responses import Json, cancelling, final_values, long_response, until_stopping
@@ -69,7 +69,7 @@ async def complete_chat(
     request = RunRequest(
         assistant_id=assistant.assistant_id,
         input=given,
-        command=None if thread is None else _answer_to(thread, given["messages"]),
+        command=None if thread is None else answer_to(thread, text_of(given["messages"][-1]["content"])),
         stream_mode=["messages-tuple"],
         user_id=body.user,
         if_not_exists="create",
@@ -153,15 +153,6 @@ async def _thread(
     fresh = await new_thread(engine, caller, graph_id=assistant.graph_id, user_id=body.user)
     current = await engine.threads.make_current(fresh, replace=False)
     return current, None if current == fresh.thread_id else await engine.threads.get(current, caller)
-
-
-def _answer_to(thread: Thread, messages: list[Object]) -> Object | None:
-    """The command that gives what was said to whatever the thread has asked; none when it has asked nothing."""
-    asked = [item["id"] for items in thread.interrupts.values() for item in items]
-    if thread.status != "interrupted" or not asked:
-        return None
-    said = text_of(messages[-1]["content"])
-    return {"resume": said if len(asked) == 1 else dict.fromkeys(asked, said)}
 
 
 def _model(assistant: Assistant) -> Object:

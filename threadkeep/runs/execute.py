@@ -23,7 +23,7 @@ from opentelemetry.trace import StatusCode
 from threadkeep.auth.users import AuthUser
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, seconds_since, timestamp
-from threadkeep.errors import ThreadkeepError, UnavailableError
+from threadkeep.errors import ThreadkeepError, UnavailableError, said_by
 from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
@@ -123,9 +123,9 @@ class Executor:
     async def _carry_out(self, run: Run, control: RunControl, recording: Recording | None) -> str:
         """How the attempt ended, in one word.
 
-        Cancelled from outside, it looks up what was decided about the run: with no decision the server is stopping
-        hard, and the run stays as it is for the next start. A drain puts the run back in the queue. `UnavailableError`
-        when storage was away for too long.
+        Stopped from outside, it looks up what was decided about the run: with no decision it is put back in the queue.
+        Cancelled though nobody stopped it, the process breaks down, perhaps by this very run: it stays as it is, for
+        the next start to count. `UnavailableError` when storage was away for too long.
         """
         elsewhere = self._queue.worker_id is not None and run.kwargs.home != self._queue.worker_id
         stream = await self._log.produce(
@@ -146,27 +146,25 @@ class Executor:
         bound.info("run_started", attempt=run.attempt, queued_ms=round(waited * 1000))
         try:
             ending = await self._attempt(attempt, control)
-        except GraphDrained:
-            await self._put_back(run, counts=False)
-            self._log.close(stream, None)
-            self._metrics.run_released()
-            bound.info("run_released", attempt=run.attempt)
-            return "released"
-        except asyncio.CancelledError:
+        except (GraphDrained, asyncio.CancelledError) as stop:
             action = await self._decided(run)
             if action is None:
-                # Stopped before it was done: not the run's fault, so that it does not count as a failed attempt.
                 self._log.close(stream, None)
-                await self._put_back(run, counts=False)
-                raise
+                if control.drain_requested:  # not the run's fault, so that it does not count as a failed attempt
+                    await self._put_back(run, counts=False)
+                if isinstance(stop, asyncio.CancelledError):
+                    raise
+                self._metrics.run_released()
+                bound.info("run_released", attempt=run.attempt)
+                return "released"
             ending = cancelled_ending(action)
         except UnavailableError:
             self._log.close(stream, None)  # who reads comes back to the next attempt
             raise
-        except Exception as error:  # noqa: BLE001 - the border around one run: whatever a graph raises is its run's end
+        except BaseException as error:  # noqa: BLE001 - the border around one run: whatever a graph raises is its run's end
             bound.warning("run_failed", error=type(error).__name__, exc_info=error)
-            ending = _failed({"error": type(error).__name__, "message": self._mask(str(error))})
-        ending = await uninterrupted(self._finishing.end(attempt, ending))
+            ending = _failed({"error": type(error).__name__, "message": self._mask(said_by(error))})
+        ending = await self._end(attempt, ending)
         status = "rolled_back" if ending.rolled_back else ending.status
         seconds = round(self._clock.monotonic() - attempt.started, 6)
         self._metrics.run_ended(run.graph_id, status, seconds)
@@ -176,6 +174,18 @@ class Executor:
             model_calls=used["model_calls"], total_tokens=used["total_tokens"], cost_usd=used["cost_usd"],
         )  # fmt: skip
         return status
+
+    async def _end(self, attempt: Attempt, ending: Ending) -> Ending:
+        """Store the ending and show it; what a graph left that cannot be stored is given up, not the end."""
+        try:
+            return await uninterrupted(self._finishing.end(attempt, ending))
+        except ThreadkeepError:
+            raise
+        except Exception as error:
+            log.error("values_not_stored", run_id=attempt.run.run_id, exc_info=error)
+            attempt.values = None
+            failed = _failed({"error": type(error).__name__, "message": self._mask(said_by(error))})
+            return await uninterrupted(self._finishing.end(attempt, failed))
 
     async def _attempt(self, attempt: Attempt, control: RunControl) -> Ending:
         run = attempt.run

@@ -17,7 +17,7 @@ import structlog
 
 from threadkeep import json
 from threadkeep.clock import Clock, timestamp
-from threadkeep.errors import ThreadkeepError
+from threadkeep.errors import ThreadkeepError, said_by
 from threadkeep.masking import Mask
 from threadkeep.runs.prices import ModelCall, Prices
 from threadkeep.runs.recording import Recording, Seen
@@ -151,7 +151,7 @@ class _Rows:
     def _error(self, seen: Seen) -> dict[str, str] | None:
         if seen.error is None:
             return None
-        told = {"message": self._mask(str(seen.error))} if self._full else {}
+        told = {"message": self._mask(said_by(seen.error))} if self._full else {}
         return {"error": type(seen.error).__name__, **told}
 
     def _kept(self, content: Any) -> str:

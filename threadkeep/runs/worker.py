@@ -25,6 +25,7 @@ from threadkeep.settings import Settings
 
 log = structlog.get_logger("threadkeep.worker")
 
+_LAST_SECONDS = 3.0
 _LOOK_EVERY_SECONDS = 30.0
 _LOOK_AGAIN_SECONDS = 1.0  # where a run may have been passed over because another process was at its thread
 
@@ -92,13 +93,14 @@ class Worker:
             self.wake()
 
     def stop_run(self, run_id: str) -> None:
-        """Interrupt a running attempt now; its row says what that means."""
+        """Interrupt a running attempt now; its row says what that means. A node that does not heed it is its last."""
         running = self._running.get(run_id)
         if running is None:
             return
         if running.task is None:
             running.stopped = True
         elif running.started:
+            running.control.request_drain("stopped")
             running.task.cancel()
         else:
             # A task cancelled before its first step never runs, and so would never end its run.
@@ -217,7 +219,8 @@ class Worker:
             self._executor.stopping = True
             for task in late:
                 task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            if late:
+                await asyncio.wait(late, timeout=_LAST_SECONDS)  # who does not heed it is taken up by the next start
 
     def carries(self, run_id: str) -> bool:
         """Whether an attempt at the run is under way here, or about to begin."""

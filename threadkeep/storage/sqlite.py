@@ -197,14 +197,16 @@ class SqliteDatabase:
             self._report(finished)
 
     def _run_one(self, item: _Queued, finished: list[tuple[_Queued, Any]], *, alone: bool) -> None:
-        """An error of ours or a broken constraint undoes this work alone; any other, such as a full disk, all of it."""
+        """What the work raises undoes it alone, unless it is the file's fault, such as a full disk: then all of it."""
         if not alone:  # whose transaction is its own needs no other mark to go back to
             self._connection.execute("SAVEPOINT work")
         try:
             result = item.work(self._connection)
-        except (ThreadkeepError, apsw.ConstraintError) as error:
+        except Exception as error:
+            if isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError):
+                raise
             self._connection.execute("ROLLBACK" if alone else "ROLLBACK TO work")
-            _reject(item.done, error if isinstance(error, ThreadkeepError) else translated(error, self.path))
+            _reject(item.done, translated(error, self.path) if isinstance(error, apsw.Error) else error)
         else:
             finished.append((item, result))
         if not alone:
@@ -333,6 +335,6 @@ def _touch(connection: Connection) -> None:
     connection.execute(f"PRAGMA user_version={version}")
 
 
-def _reject(done: asyncio.Future[Any], error: ThreadkeepError) -> None:
+def _reject(done: asyncio.Future[Any], error: Exception) -> None:
     if not done.done():
         done.set_exception(error)
