@@ -294,7 +294,12 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
         parts = Parts(load_graphs=project_graphs, check_model=model_findings)
         done = commands.run_command(
-            sys.argv[1:], import_stock=import_stock, reindex=reindex_items, move_state=move_state, parts=parts
+            sys.argv[1:],
+            import_stock=import_stock,
+            open_saver=open_checkpointer,
+            reindex=reindex_items,
+            move_state=move_state,
+            parts=parts,
         )
         sys.exit(done)
     parsed = parse_arguments(commands=commands.NAMES)

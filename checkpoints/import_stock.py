@@ -1,15 +1,15 @@
 """Bring over what LangGraph's own SQLite saver has stored, losing nothing.
 
 Values are moved without being rebuilt: an object stays the bytes it was stored as, so no type has to be allowed and no
-code of the file runs. Each thread appears whole, in one transaction, under its own id; a thread that is already in the
-new file is left alone, so an import that was cut off can be started again.
+code of the file runs. Each thread appears whole, in one transaction; a thread that is already in the new file is left
+alone, so an import that was cut off can be started again.
 """
 
 import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
@@ -34,9 +34,19 @@ _UNFINISHED = "\u0001importing\u0001"  # before the id of a thread that is not w
 class Imported:
     """What an import has done; `skipped` threads were in the new file before."""
 
+    ids: dict[str, str]
+    """The id that each thread of the stock saver's file has in the new one."""
     threads: int = 0
     checkpoints: int = 0
     skipped: int = 0
+
+
+NewIds = Callable[[Collection[str]], dict[str, str]]
+"""The ids that threads get, by those they had: no two the same, and the same each time."""
+
+
+def _as_they_are(ids: Collection[str]) -> dict[str, str]:
+    return {one: one for one in ids}
 
 
 class _Verbatim:
@@ -67,13 +77,14 @@ async def import_stock(
     source: Path | None = None,
     *,
     serde: SerializerProtocol | None = None,
+    new_ids: NewIds = _as_they_are,
     tell: Callable[[int, int], None] = lambda done, of: None,
 ) -> Imported:
     """Copy all threads of a stock saver's file (by default the one in the data folder) into ours.
 
     Both must be closed: FileInUseError otherwise. `serde` is needed only for values that are not plain msgpack, such
-    as encrypted ones. `tell` hears of each thread, from a worker thread. Raises FileNotFoundError if there is no such
-    file.
+    as encrypted ones. Threads keep their ids unless `new_ids` gives them others. `tell` hears of each thread, from a
+    worker thread. Raises FileNotFoundError if there is no such file.
     """
     folder = resolve_data_dir(data_dir)
     stock = source or folder / STOCK_SAVER_FILE
@@ -82,7 +93,7 @@ async def import_stock(
     verbatim = _Verbatim(serde or JsonPlusSerializer(allowed_msgpack_modules=None))
     with owned_file(stock):
         async with open_file(folder / OUR_FILE) as file:
-            imported = await asyncio.to_thread(_import_all, file, stock, verbatim, tell)
+            imported = await asyncio.to_thread(_import_all, file, stock, verbatim, new_ids, tell)
             await file.journal.flush()
     if stock.parent == folder:
         _marker(folder).touch(mode=0o600)
@@ -102,21 +113,25 @@ def _marker(folder: Path) -> Path:
 
 
 def _import_all(
-    file: CheckpointFile, stock: Path, serde: SerializerProtocol, tell: Callable[[int, int], None]
+    file: CheckpointFile,
+    stock: Path,
+    serde: SerializerProtocol,
+    new_ids: NewIds,
+    tell: Callable[[int, int], None],
 ) -> Imported:
-    imported = Imported()
     known = {thread_id for _, thread_id, _ in file.attempt_here(file.reader.namespaces)}
     removal.delete_threads(file, [thread_id for thread_id in known if thread_id.startswith(_UNFINISHED)])
     with closing(sqlite3.connect(stock)) as connection:
         thread_ids = connection.execute("SELECT DISTINCT thread_id FROM checkpoints").fetchall()
-        for done, (thread_id,) in enumerate(thread_ids):
+        imported = Imported(new_ids([thread_id for (thread_id,) in thread_ids]))
+        for done, (thread_id, new_id) in enumerate(imported.ids.items()):
             tell(done, len(thread_ids))
-            if thread_id in known:
+            if new_id in known:
                 imported.skipped += 1
                 continue
             imported.checkpoints += _import_thread(file, connection, thread_id, serde)
             imported.threads += 1
-            removal.rename_thread(file, _UNFINISHED + thread_id, thread_id)
+            removal.rename_thread(file, _UNFINISHED + thread_id, new_id)
     return imported
 
 

@@ -17,7 +17,9 @@ from typing import Any
 from threadkeep import doctor, upkeep
 from threadkeep.clock import SystemClock, timestamp
 from threadkeep.errors import StartupError, ThreadkeepError
+from threadkeep.import_command import ImportStock, add_import_options, import_threads
 from threadkeep.key_commands import add_keys_parser, keys
+from threadkeep.persistence import OpenSaver
 from threadkeep.progress import Progress
 from threadkeep.settings import read_settings
 from threadkeep.storage.folder import hold_folder
@@ -30,13 +32,8 @@ _EXIT_CODES = "Exit code: 0 done and well, 1 a problem was found, 2 it could not
 
 Tell = Callable[[int, int], None]
 """Hears how much of long work is done, and of how much."""
-ImportStock = Callable[..., Coroutine[Any, Any, Any]]
-"""From a data folder and a file of the stock saver (None: the one in the folder) to what was imported."""
-
 Reindex = Callable[[Path, Tell], Coroutine[Any, Any, int]]
 """From a data folder to how many of its store items were embedded anew."""
-
-
 MoveState = Callable[[str, Path, bool, Tell], Coroutine[Any, Any, tuple[str, list[str]]]]
 """As in `moving.py`, which needs a driver that a data folder has no use for."""
 
@@ -45,6 +42,7 @@ def run_command(
     arguments: Sequence[str],
     *,
     import_stock: ImportStock,
+    open_saver: OpenSaver,
     reindex: Reindex,
     move_state: MoveState,
     parts: doctor.Parts,
@@ -55,13 +53,13 @@ def run_command(
             return 0 if doctor.examine(parsed, parts, _say) else 1
         if parsed.command == "move":
             return _move(parsed.data, move_state)
-        return _carry_out(parsed, import_stock, reindex)
+        return _carry_out(parsed, import_stock, open_saver, reindex)
     except (ThreadkeepError, OSError) as error:
         sys.stderr.write(f"threadkeep: {error}\n")
         return 2
 
 
-def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: Reindex) -> int:
+def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, open_saver: OpenSaver, reindex: Reindex) -> int:
     folder: Path = parsed.data
     uri = read_settings().database_uri
     if uri and parsed.command in _OF_FOLDERS:
@@ -77,14 +75,8 @@ def _carry_out(parsed: argparse.Namespace, import_stock: ImportStock, reindex: R
             before = timestamp(SystemClock().now() - timedelta(days=parsed.older_than_days))
             upkeep.prune(folder, uri, before=before, say=_say)
         case "import":
-            with Progress("Importing threads") as progress:
-                imported = asyncio.run(import_stock(folder, parsed.file, tell=progress.at))
-            _say(
-                f"{imported.threads} threads with {imported.checkpoints} checkpoints imported; "
-                f"{imported.skipped} were there already."
-            )
-            now = timestamp(SystemClock().now())
-            upkeep.adopt_threads(folder, parsed.file, graph_id=parsed.graph, now=now, say=_say)
+            config_path = read_settings(config_path=parsed.config_path).config_path
+            import_threads(parsed, config_path, import_stock, open_saver, _say)
         case "reindex":
             if not uri:
                 upkeep.database_files(folder)
@@ -138,9 +130,13 @@ def _parser() -> argparse.ArgumentParser:
         "Stop the server of a data folder first. Checkpoints go when one next starts. Busy and asking threads stay.",
     )
     prune.add_argument("--older-than-days", type=_days, required=True, metavar="N")
-    importing = command("import", "take over the threads of langgraph-checkpoint-sqlite's saver")
-    importing.add_argument("file", type=Path, nargs="?", help="its file; by default the one in the data folder")
-    importing.add_argument("--graph", help="the graph of threads whose checkpoints do not name one")
+    add_import_options(
+        command(
+            "import",
+            "take over the threads of langgraph-checkpoint-sqlite's saver",
+            "The server must be stopped. Done again, it adds what is missing and changes nothing else.",
+        )
+    )
     command(
         "move",
         "copy a data folder into an empty PostgreSQL database (DATABASE_URI), and compare all of it",

@@ -8,27 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
-from uuid import UUID
 
 import apsw
 
-from threadkeep import json
 from threadkeep.errors import CorruptError, StartupError, ThreadkeepError
 from threadkeep.progress import Progress
 from threadkeep.storage.folder import hold_folder
 from threadkeep.storage.intents import decide_old_deletions
-from threadkeep.storage.migrations import migrate
 from threadkeep.storage.sqlite import SqliteConnection
-from threadkeep.storage.thread_rows import Thread, find_thread, insert_thread
 
 Say = Callable[[str], None]
 
 _SERVER_FILE = "server.db"
-_STOCK_FILE = "checkpoints-stock.db"
 _PAGES_AT_A_TIME = 500
 _STEPS_BETWEEN_TICKS = 100_000
 _BUSY_MILLISECONDS = 5_000
@@ -131,39 +124,6 @@ def _prune_database(uri: str, before: str) -> int:
                 decided = decide_old_deletions(connection, before=before, limit=_PRUNED_AT_A_TIME)
             pruned += decided
     return pruned
-
-
-def adopt_threads(folder: Path, stock: Path | None, *, graph_id: str | None, now: str, say: Say) -> int:
-    """List imported threads among the server's own, so that they can be found; how many were new to it.
-
-    Their graph is the one their newest checkpoint names, else `graph_id`. Ids that are no UUIDs are left out: the
-    Agent Server API has no way to ask for them.
-    """
-    source = stock or folder / _STOCK_FILE
-    with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reading:
-        newest = reading.execute(
-            """SELECT thread_id, metadata, max(checkpoint_id) FROM checkpoints WHERE checkpoint_ns = ''
-               GROUP BY thread_id"""
-        ).fetchall()
-    adopted = 0
-    with hold_folder(folder), _opened(folder / _SERVER_FILE, write=True) as connection:
-        migrate(connection, folder / _SERVER_FILE)
-        with connection:
-            for thread_id, metadata, _ in newest:
-                if _is_uuid(thread_id) and find_thread(connection, thread_id) is None:
-                    named = json.loads(metadata or "{}").get("graph_id") or graph_id
-                    of_graph = {} if named is None else {"graph_id": named}
-                    insert_thread(connection, Thread(thread_id, now, graph_id=named, metadata=of_graph))
-                    adopted += 1
-    say(f"{adopted} threads are now listed; {len(newest) - adopted} were, or have ids that are no UUIDs.")
-    return adopted
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return str(UUID(text)) == text
-    except ValueError:
-        return False
 
 
 def _copy(path: Path, target: Path, say: Say) -> None:
