@@ -68,6 +68,12 @@ def test_each_token_of_a_stream_names_its_message(http: httpx.Client) -> None:
     assert ids == {state["values"]["messages"][-1]["id"]}
 
 
+def test_an_agent_inside_another_speaks_token_by_token_and_once(trial_http: httpx.Client) -> None:
+    arrived = streamed(trial_http, message="one two", graph="teamed", stream=True)
+    assert [frame.data["text"] for frame in arrived if frame.event == "token"] == ["one ", "two"]
+    assert arrived[-1].data["response"] == "one two"
+
+
 @pytest.mark.parametrize("graph", ["react", "plan_execute", "tree_of_thought"])
 async def test_tokens_over_the_sdk_add_up_to_the_stored_answer(shipped: ServerProcess, graph: str) -> None:
     async with get_client(url=shipped.url) as client:

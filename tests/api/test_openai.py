@@ -119,6 +119,12 @@ def test_a_message_that_came_whole_is_streamed_too(trial_client: openai.OpenAI) 
 
 
 @requirement("openai.stream")
+def test_an_agent_inside_another_is_streamed_piece_by_piece_and_once(trial_client: openai.OpenAI) -> None:
+    stream = trial_client.chat.completions.create(model="teamed", messages=said("one two"), stream=True)
+    assert [text for chunk in stream if (text := chunk.choices[0].delta.content)] == ["one ", "two"]
+
+
+@requirement("openai.stream")
 async def test_a_client_that_leaves_its_stream_stops_the_run(raw: httpx.AsyncClient) -> None:
     thread_id = str(uuid4())
     body = {"model": "moody", "messages": said("wait"), "stream": True}

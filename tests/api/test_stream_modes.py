@@ -60,6 +60,17 @@ async def test_messages_tuple_shows_chunks_with_their_metadata_as_messages(sdk: 
     assert {"thread_id", "run_id", "langgraph_step", "langgraph_checkpoint_ns"} <= set(metadata)
 
 
+@requirement("modes.messages_tuple", "modes.messages")
+async def test_without_subgraphs_their_messages_are_shown_once_by_the_node_that_has_them(sdk: Sdk) -> None:
+    ((event, (message, metadata)),) = await streamed(sdk, "teamed", SAY, "messages-tuple")
+    assert (event, message["type"], message["content"]) == ("messages", "ai", "one two")
+    assert metadata["langgraph_node"] == "speaker"
+    parts = await streamed(sdk, "teamed", SAY, ["messages", "tools", "lifecycle"])
+    shown = [(event, data) for event, data in parts if event.startswith("messages")]
+    assert [event for event, _ in shown] == ["messages/metadata", "messages/complete"]
+    assert shown[1][1][0]["content"] == "one two"
+
+
 @requirement("modes.messages")
 async def test_messages_accumulates_what_streams_and_completes_what_does_not(sdk: Sdk) -> None:
     parts = await streamed(sdk, "talkative", SAY, "messages")

@@ -12,6 +12,7 @@ from typing import Any
 from langgraph.graph import START, MessagesState, StateGraph
 
 from checkpoints import open_checkpointer, open_store
+from threadkeep.clock import Clock
 from threadkeep.config import Config, GraphSpec
 from threadkeep.config_values import Target
 from threadkeep.engine import Engine, open_engine
@@ -42,11 +43,18 @@ async def opened(tmp_path: Path, clock: HeldClock, gate: asyncio.Event | None = 
         return {"messages": [("ai", "done")]}
 
     graph = StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
-    config = Config(tmp_path, {"g": GraphSpec(Target("./g.py", "graph"))})
+    async with serving(tmp_path, {"g": graph}, clock) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def serving(tmp_path: Path, graphs: dict[str, Any], clock: Clock) -> AsyncIterator[Engine]:
+    """A whole engine with these graphs."""
+    config = Config(tmp_path, {name: GraphSpec(Target(f"./{name}.py", "graph")) for name in graphs})
     async with open_engine(
         Settings(data_dir=tmp_path / "data", drain_seconds=0.1),
         config,
-        {"g": graph},
+        graphs,
         open_saver=open_checkpointer,
         open_store=open_store,
         clock=clock,

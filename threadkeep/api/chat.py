@@ -114,6 +114,7 @@ async def take_turn(
         input=None if command else {"messages": [{"role": "user", "content": chat.message}]},
         command=command,
         stream_mode=_STREAMED if stream else ["values"],
+        stream_subgraphs=stream,  # an agent inside another speaks token by token, too
         user_id=chat.user_id or thread.user_id,
         idempotency_key=key,
     )
@@ -175,13 +176,14 @@ async def _turn_events(engine: Engine, accepted: AcceptedRun) -> AsyncGenerator[
 
 
 def _turn_frames(event: Event) -> list[bytes]:
-    if event.name == "messages":
+    mode = event.name.partition("|")[0]
+    if mode == "messages":
         message, _ = json.loads(event.data)
         text = text_of(message["content"]) if message["type"] in ("AIMessageChunk", "ai") else ""
         return [_frame("token", {"text": text, "message_id": message["id"]})] if text else []
-    if event.name == "tools":
+    if mode == "tools":
         return _tool_frames(json.loads(event.data))
-    if event.name == "custom":
+    if mode == "custom":
         told = json.loads(event.data)
         if isinstance(told, dict) and told.get("type") == "discard":
             return [_frame("discard", {"message_id": told.get("message_id")})]

@@ -71,6 +71,7 @@ async def complete_chat(
         input=given,
         command=None if thread is None else answer_to(thread, text_of(given["messages"][-1]["content"])),
         stream_mode=["messages-tuple"],
+        stream_subgraphs=bool(body.stream),  # an agent inside another speaks token by token, too
         user_id=body.user,
         if_not_exists="create",
         on_disconnect="cancel" if body.stream else "continue",
@@ -91,7 +92,7 @@ async def _chunks(engine: Engine, body: ChatCompletion, accepted: AcceptedRun) -
     yield chunks.begin()
     assert accepted.events is not None
     async for events in until_stopping(accepted.events):
-        frames = [chunks.of(json.loads(event.data)[0]) for event in events if event.name == "messages"]
+        frames = [chunks.of(json.loads(event.data)[0]) for event in events if event.name.startswith("messages")]
         if any(frames):
             yield b"".join(frames)
     text, usage, problem = await _ended(engine, accepted)

@@ -41,7 +41,8 @@ from threadkeep.runs.resume import graph_input, is_over, may_ask_again, position
 from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled_ending
 from threadkeep.settings import Settings
 from threadkeep.streams.event_log import EventLog
-from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes, needs_subgraphs
+from threadkeep.streams.frames import Frames, full_interrupt, interrupt_record, langgraph_modes
+from threadkeep.streams.lifecycle import telling_of_inner_tasks, with_inner_tasks
 from threadkeep.streams.traced import parts_with_events
 from threadkeep.tracing import run_span
 
@@ -243,7 +244,7 @@ class Executor:
             async for part in parts:
                 if not part["ns"]:
                     note_root(attempt, part)
-                shown.show(part)
+                shown.show(with_inner_tasks(part))
                 await self._log.room(attempt.stream)
             shown.let_go()
 
@@ -264,8 +265,10 @@ class Executor:
             "interrupt_after": kwargs.interrupt_after,
             "durability": self._durability(kwargs.durability),
             "control": control,
-            "subgraphs": needs_subgraphs(kwargs.stream_mode, asked=kwargs.stream_subgraphs),
+            "subgraphs": kwargs.stream_subgraphs,
         }
+        if "lifecycle" in kwargs.stream_mode and not kwargs.stream_subgraphs:
+            config = telling_of_inner_tasks(config)
         if "events" in kwargs.stream_mode:
             return parts_with_events(graph.astream_events(given, config, version="v2", **options), attempt.run.run_id)
         parts: AsyncIterator[Any] = graph.astream(given, config, version="v2", **options)

@@ -34,31 +34,30 @@ STREAM_MODES = (
 CHECKPOINT_IDS = "checkpoint_ids"
 """A mode of our own, for runs of the thread protocol: of each checkpoint only where it stands in the history."""
 
-_BETWEEN_TASKS = frozenset({"values", "updates", "tasks", "checkpoints", "debug", CHECKPOINT_IDS})
-"""Modes whose parts come as a task begins or ends: what subgraphs have of them is shown only if it is asked for."""
-
 _TASK_INPUT_BYTES = 32_000
 
 Frame = tuple[str, Any]
 
 
 def langgraph_modes(asked: Iterable[str]) -> list[str]:
-    """What to ask LangGraph for: the modes asked, and `values`, which tells the run's result."""
-    needed = {"messages-tuple": "messages", "lifecycle": "tasks", CHECKPOINT_IDS: "checkpoints"}
-    return sorted({needed.get(mode, mode) for mode in asked if mode != "events"} | {"values"})
+    """What to ask LangGraph for: the modes asked, and `values`, which tells the run's result.
 
-
-def needs_subgraphs(modes: Iterable[str], *, asked: bool) -> bool:
-    """Whether LangGraph has to stream what happens inside tasks, subgraphs first of all.
-
-    Where nobody looks inside, it looks for parts only between the tasks, which saves a task and some turns of the loop
-    for each super-step.
+    It looks for parts while tasks are at work for the sake of `messages` and `custom` alone, since that costs a task
+    and some turns of the loop for each super-step. `tools` and `lifecycle` are to be shown at once too, so they come
+    with `custom`.
     """
-    return asked or not _BETWEEN_TASKS.issuperset(modes)
+    asked = set(asked)
+    needed = {"messages-tuple": "messages", "lifecycle": "tasks", CHECKPOINT_IDS: "checkpoints"}
+    at_once = {"custom"} if asked & {"tools", "lifecycle"} else set()
+    return sorted({needed.get(mode, mode) for mode in asked if mode != "events"} | {"values"} | at_once)
 
 
 class Frames:
-    """Turns one run's stream parts into frames; keeps the messages that are still growing."""
+    """Turns one run's stream parts into frames; keeps the messages that are still growing.
+
+    Without `subgraphs`, LangGraph itself is not asked for them and decides what the graph shows of them: the messages
+    of a node that is a subgraph, say, come when the node ends. Nothing of that is left out, nor told from where it is.
+    """
 
     def __init__(self, asked: Iterable[str], *, subgraphs: bool) -> None:
         self._asked = tuple(asked)
@@ -73,9 +72,9 @@ class Frames:
         if mode == "tasks" and "lifecycle" in self._asked:
             for inner, payload in self._lifecycle.of(namespace, data):
                 yield "".join(("lifecycle", *(f"|{step}" for step in inner))), payload
-        if namespace and not self._subgraphs:
+        if not self._subgraphs and self._is_for_lifecycle_alone(mode, namespace):
             return
-        suffix = "".join(f"|{step}" for step in namespace)
+        suffix = "".join(f"|{step}" for step in namespace) if self._subgraphs else ""
         if mode == "checkpoints" and CHECKPOINT_IDS in self._asked:
             yield CHECKPOINT_IDS + suffix, checkpoint_ids(data)
         if mode == "messages":
@@ -85,6 +84,13 @@ class Frames:
             yield mode + suffix, self._tool_payload(data)
         elif mode in self._asked:
             yield mode + suffix, self._payload(mode, data, part)
+
+    def _is_for_lifecycle_alone(self, mode: str, namespace: tuple[str, ...]) -> bool:
+        """Whether it is shown only because `lifecycle` has the graph tell of its subgraphs' tasks (see `lifecycle.py`).
+
+        What a `@task` writes has a namespace too, the one of the task that called it, and is the graph's own.
+        """
+        return bool(namespace) and (mode == "tasks" or (mode == "custom" and self._lifecycle.is_inside(namespace)))
 
     def _tool_payload(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """A tool's event under the names that the SDKs know; LangGraph's own are another protocol's."""

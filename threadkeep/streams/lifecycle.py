@@ -2,14 +2,55 @@
 
 A subgraph's namespace ends in `node:task_id`, the task that runs it; it has started when the first task inside it
 shows, and has ended when the result of that task outside it does.
+
+A client that wants to know this need not want what its subgraphs stream. Asked for that, LangGraph would show it in
+place of what the graph itself shows of them, so it is not asked. But a subgraph finds in its configuration where to
+stream to beside its caller; what is put there is given the tasks alone, and writes them where the graph at the root
+finds them in the order in which they happened: as parts of mode `custom`. There LangGraph puts what subgraphs write as
+well, then; it is left out by its namespace, which the parts lack that are traced for mode `events`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
+from langgraph.config import get_stream_writer
+from langgraph.pregel.protocol import StreamChunk, StreamProtocol
+
 Namespace = tuple[str, ...]
+
+_STREAM_OF_SUBGRAPHS = "__pregel_stream"  # LangGraph's own name for it
+
+
+@dataclass(frozen=True, slots=True)
+class InnerTask:
+    """The start or the end of a subgraph's task, as the graph at the root streams it in mode `custom`."""
+
+    namespace: Namespace
+    task: Mapping[str, Any]
+
+
+def telling_of_inner_tasks(config: RunnableConfig) -> RunnableConfig:
+    """The configuration with which a graph streams an `InnerTask` for what its subgraphs' tasks do."""
+    streams = {_STREAM_OF_SUBGRAPHS: StreamProtocol(_tell, {"tasks"})}
+    return {**config, "configurable": {**config.get("configurable", {}), **streams}}
+
+
+def _tell(chunk: StreamChunk) -> None:
+    namespace, _, task = chunk
+    if namespace:
+        with suppress(RuntimeError):  # a graph that is run outside of its task's context has no writer
+            get_stream_writer()(InnerTask(namespace, task))
+
+
+def with_inner_tasks(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The part; one that holds an `InnerTask` as the part of mode `tasks` that it is."""
+    inner = part["data"]
+    return {"type": "tasks", "ns": inner.namespace, "data": inner.task} if isinstance(inner, InnerTask) else part
 
 
 class Lifecycle:
@@ -18,6 +59,10 @@ class Lifecycle:
     def __init__(self) -> None:
         self._open: dict[Namespace, str | None] = {}
         self._tool_calls: dict[str, str] = {}
+
+    def is_inside(self, namespace: Namespace) -> bool:
+        """Whether it is a place in a subgraph that is at work."""
+        return any(namespace[:depth] in self._open for depth in range(1, len(namespace) + 1))
 
     def of(self, namespace: Namespace, task: Mapping[str, Any]) -> Iterator[tuple[Namespace, dict[str, Any]]]:
         """The subgraphs that this task's start or end starts or ends, each with the event's data."""

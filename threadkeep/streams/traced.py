@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
+from threadkeep.streams.lifecycle import InnerTask
+
 _INTERRUPT = "__interrupt__"
 
 
@@ -18,12 +20,16 @@ async def parts_with_events(events: Any, run_id: str) -> AsyncIterator[Mapping[s
     async with aclosing(events):
         async for event in events:
             streamed = event["event"] == "on_chain_stream" and event["run_id"] == run_id
-            yield {"type": "events", "ns": (), "data": _shown(event)}
+            if not (streamed and isinstance(event["data"]["chunk"][-1], InnerTask)):
+                yield {"type": "events", "ns": (), "data": _shown(event)}
             if streamed:
-                yield _part(*event["data"]["chunk"])
+                yield _part(event["data"]["chunk"])
 
 
-def _part(namespace: tuple[str, ...], mode: str, data: Any) -> Mapping[str, Any]:
+def _part(chunk: tuple[Any, ...]) -> Mapping[str, Any]:
+    """A chunk begins with its namespace if subgraphs were asked for."""
+    *namespaces, mode, data = chunk
+    namespace = namespaces[0] if namespaces else ()
     if mode != "values" or not isinstance(data, dict):
         return {"type": mode, "ns": namespace, "data": data, "interrupts": ()}
     values = {key: item for key, item in data.items() if key != _INTERRUPT}
