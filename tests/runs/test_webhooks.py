@@ -79,6 +79,15 @@ def test_a_stateless_runs_webhook_has_the_values_although_the_thread_is_gone(
 
 
 @requirement("webhooks.payload")
+def test_a_webhook_tells_all_that_its_run_asks(http: httpx.Client, target: Receiver) -> None:
+    asks = {"assistant_id": "polling", "input": {"topic": "aloud"}, "webhook": f"{target.url}/polling"}
+    answer = http.post(f"/threads/{new_thread(http)}/runs/wait", json=asks).json()
+    [sent] = told(target, "/polling")
+    assert sent.body["values"] == answer
+    assert [item["value"]["q"] for item in answer["__interrupt__"]] == ["b", "c", "a"]
+
+
+@requirement("webhooks.payload")
 def test_every_end_of_a_run_is_told(http: httpx.Client, target: Receiver) -> None:
     def run(path: str, thread_id: str, **body: Any) -> str:
         answer = http.post(f"/threads/{thread_id}/runs", json={"webhook": target.url + path, **body})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langgraph.types import StateSnapshot
+from langgraph.types import Interrupt
 
 from threadkeep import json
 from threadkeep.masking import Mask
@@ -38,7 +38,17 @@ class Attempt:
     used: Mapping[str, Any] = field(default_factory=lambda: NOTHING_USED)
     """Model calls, tokens and their cost, once it is over."""
     values: Any = None
+    interrupts: list[Interrupt] = field(default_factory=list)
+    """The questions that are open, in the order in which they were asked."""
     interrupted: bool = False
+
+    def answer(self) -> Any:
+        """What the graph came to, and all that it asks: what its `ainvoke` gives back."""
+        if not self.interrupts:
+            return self.values
+        values = json.to_jsonable(self.values or {})
+        asked = [full_interrupt(item) for item in self.interrupts]
+        return {**(values if isinstance(values, dict) else {}), "__interrupt__": asked}
 
     def callbacks(self) -> list[BaseCallbackHandler]:
         """What watches the graph at work."""
@@ -104,10 +114,9 @@ def _tells_an_error(part: Any) -> bool:
 def note_root(attempt: Attempt, part: Any) -> None:
     if part["type"] == "values":
         attempt.values = part["data"]
-        if part.get("interrupts"):
+        if asked := part.get("interrupts"):  # of one task: each that asks has a part of its own
             attempt.interrupted = True
-            attempt.values = {**json.to_jsonable(part["data"] or {})}
-            attempt.values["__interrupt__"] = [full_interrupt(item) for item in part["interrupts"]]
+            attempt.interrupts.extend(asked)
     elif part["type"] == "updates" and isinstance(part["data"], dict) and "__interrupt__" in part["data"]:
         attempt.interrupted = True
 
@@ -118,15 +127,7 @@ def result_of(attempt: Attempt, ending: Ending) -> Any:
         return {"__error__": ending.error}
     if ending.status == "interrupted":
         return {}
-    return attempt.values
-
-
-def state_values(snapshot: StateSnapshot) -> Any:
-    """A stopped thread's values as its run would have answered them, with the questions that are open."""
-    values = json.to_jsonable(snapshot.values or {})
-    if snapshot.interrupts:
-        values["__interrupt__"] = [full_interrupt(item) for item in snapshot.interrupts]
-    return values
+    return attempt.answer()
 
 
 def opening_of(values: Any) -> str | None:

@@ -20,6 +20,7 @@ from langgraph.errors import GraphDrained
 from langgraph.runtime import RunControl
 from opentelemetry.trace import StatusCode
 
+from threadkeep import json
 from threadkeep.auth.users import AuthUser
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, seconds_since, timestamp
@@ -27,7 +28,7 @@ from threadkeep.errors import ThreadkeepError, UnavailableError, said_by
 from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
-from threadkeep.runs.attempt import Attempt, Showing, note_root, state_values
+from threadkeep.runs.attempt import Attempt, Showing, note_root
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.finishing import Finishing
@@ -37,7 +38,7 @@ from threadkeep.runs.putting_back import put_back, uninterrupted
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.recorder import Recorder
 from threadkeep.runs.recording import Recording
-from threadkeep.runs.resume import graph_input, is_over, may_ask_again, position_of
+from threadkeep.runs.resume import graph_input, has_values_beside, is_over, may_ask_again, position_of
 from threadkeep.runs.run import CancelAction, Durability, Ending, Run, cancelled_ending
 from threadkeep.settings import Settings
 from threadkeep.streams.event_log import EventLog
@@ -220,7 +221,7 @@ class Executor:
             position = await position_of(run, graph, self._saver)
             if run.attempt > 1 and await is_over(run, position, graph):
                 attempt.interrupted = True
-                attempt.values = state_values(position.snapshot)
+                attempt.values, attempt.interrupts = position.snapshot.values, list(position.snapshot.interrupts)
                 return await self._ending_of(attempt)
             if run.attempt > 1:
                 require_pending_nodes(graph, run.graph_id, run.thread_id, position.found)
@@ -322,6 +323,7 @@ class Executor:
             return Ending("success", "idle")
         async with self._graphs.bound(attempt.run.graph_id, attempt.run.kwargs.config) as graph:
             state = await graph.aget_state({"configurable": {"thread_id": attempt.run.thread_id}})
+            beside = has_values_beside(await self._saver.aget_tuple(state.config), graph)
         interrupts = {task.id: [interrupt_record(item) for item in task.interrupts] for task in state.tasks}
         return Ending(
             "success",
@@ -330,7 +332,9 @@ class Executor:
             # The thread goes on from here; who asks for this run's answer later gets what it was.
             outcome={
                 "checkpoint_id": state.config["configurable"].get("checkpoint_id"),
-                "interrupts": [full_interrupt(item) for item in state.interrupts],
+                "interrupts": [full_interrupt(item) for item in attempt.interrupts],
+                # The checkpoint lacks them, and once more is answered, nothing tells any more what they were by now.
+                **({"values": json.to_jsonable(attempt.values)} if beside else {}),
             },
         )
 

@@ -88,7 +88,7 @@ class Finishing:
             "usage": attempt.used,
             "tools_used": attempt.accounting.tools_used,
         }
-        values = None if attempt.run.kwargs.webhook is None else json.dumps(attempt.values)
+        values = None if attempt.run.kwargs.webhook is None else json.dumps(attempt.answer())
         opening, preview = opening_of(attempt.values), preview_of(attempt.values)
         wanted = replace(ending, outcome=outcome, opening=opening, preview=preview, values=values)
         if early:

@@ -86,6 +86,13 @@ def _all_wait(position: Position) -> bool:
     return bool(tasks) and all(task.interrupts and task.id not in done for task in tasks)
 
 
+def has_values_beside(found: CheckpointTuple | None, graph: Graph) -> bool:
+    """Whether some of a stopped thread's values are not in its checkpoint: those of tasks that are done while others
+    wait, and of a command that answered."""
+    written = [] if found is None else found.pending_writes or []
+    return any(channel in graph.stream_channels_list for _, channel, _ in written)
+
+
 def _named(nodes: tuple[str, ...], names: Any) -> bool:
     return bool(nodes) and (names == "*" or any(node in names for node in nodes))
 

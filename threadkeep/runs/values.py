@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, DeltaChannelHistory
+from langgraph.pregel import Pregel
 
 from threadkeep import json
 from threadkeep.callers import EVERYONE
-from threadkeep.graphs import Graphs
+from threadkeep.graphs import Graphs, Readable
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Run
 from threadkeep.streams.live import GapError
+
+
+class _WithoutLaterWrites(BaseCheckpointSaver[Any]):
+    """A checkpointer that leaves out what was written beside a checkpoint after it was made.
+
+    A command that answers a question and updates the state writes the update there, and LangGraph reads it as part of
+    the checkpoint from then on.
+    """
+
+    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+        super().__init__(serde=saver.serde)
+        self._saver = saver
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        found = await self._saver.aget_tuple(config)
+        return None if found is None else found._replace(pending_writes=[])
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        return await self._saver.aget_delta_channel_history(config=config, channels=channels)
+
+
+def _as_it_was(graph: Readable) -> Readable:
+    if not isinstance(graph, Pregel) or not isinstance(graph.checkpointer, BaseCheckpointSaver):
+        return graph
+    return graph.copy({"checkpointer": _WithoutLaterWrites(graph.checkpointer)})
 
 
 class Values:
@@ -25,23 +55,26 @@ class Values:
         run = await self._queue.get(run_id, EVERYONE)
         where = {"thread_id": run.thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
         async with self._graphs.bound(run.graph_id) as graph:
-            snapshot = await graph.aget_state({"configurable": where})
+            snapshot = await _as_it_was(graph).aget_state({"configurable": where})
         if snapshot.created_at is None:
             raise GapError("A checkpoint that this stream refers to has been deleted; read the thread's state instead.")
         return json.dumps(snapshot.values)
 
     async def of_ended(self, run: Run) -> Any:
         """The values that a run ended with, and the questions it ended on."""
+        values = run.outcome["values"] if "values" in run.outcome else await self._stored(run)
+        if run.outcome.get("interrupts"):
+            values = {**(values if isinstance(values, dict) else {}), "__interrupt__": run.outcome["interrupts"]}
+        return values
+
+    async def _stored(self, run: Run) -> Any:
         where = {"thread_id": run.thread_id, "checkpoint_ns": ""}
         checkpoint_id = run.outcome.get("checkpoint_id") or await self._last_checkpoint(run)
         if checkpoint_id is not None:
             where["checkpoint_id"] = checkpoint_id
         async with self._graphs.reading(run.graph_id, run.kwargs.config) as graph:
-            snapshot = await graph.aget_state({"configurable": where})
-        values = json.to_jsonable(snapshot.values or {})
-        if run.outcome.get("interrupts") and isinstance(values, dict):
-            values["__interrupt__"] = run.outcome["interrupts"]
-        return values
+            snapshot = await (graph if checkpoint_id is None else _as_it_was(graph)).aget_state({"configurable": where})
+        return json.to_jsonable(snapshot.values or {})
 
     async def _last_checkpoint(self, run: Run) -> str | None:
         """The newest checkpoint the run made; none when it made none, or when it is no longer kept."""
