@@ -144,6 +144,11 @@ REQUIREMENTS: dict[str, Requirement] = {
     "state.update.copy": R("UI", "as_node __copy__ repeats a checkpoint as a fork with the same next (Studio)."),
     "state.update.busy": R("OURS", "A busy thread is 409 in plain words.", "The reference shows the run's insides."),
     "state.update.race": R("OURS", "A run accepted meanwhile waits for the update; updates of one thread take turns."),
+    "state.unreadable": R(
+        "OURS",
+        "What LangGraph cannot apply or validate hides no thread: it shows as it was stored, without what waits.",
+        "The reference answers reads and lists with 500.",
+    ),
     "history.filters": R(
         "SDK",
         "limit, before (id, checkpoint or config), metadata, checkpoint, select.",

@@ -31,6 +31,7 @@ BORDERS = {
     "nodes/tools/toolkit.py",
     "checkpoints/store/index.py",
     "threadkeep/graphs.py",
+    "threadkeep/state_reading.py",
 }
 
 # Read by the libraries, or told to the shipped graphs by the server itself.

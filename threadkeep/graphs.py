@@ -118,6 +118,13 @@ class Graphs:
         return bound
 
 
+def saver_of(graph: Readable) -> BaseCheckpointSaver[Any]:
+    """The saver that a bound graph reads its threads' states with: it knows the types that may be in them."""
+    saver = graph.checkpointer
+    assert isinstance(saver, BaseCheckpointSaver)
+    return saver
+
+
 def _with_store(graph: Graph, store: BaseStore) -> Graph:
     copied = graph.copy({"store": store})
     copied._serde_allowlist = graph._serde_allowlist

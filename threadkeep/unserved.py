@@ -22,10 +22,10 @@ class UnservedGraph:
     """Reads like a compiled graph, for the two methods that only read."""
 
     def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
-        self._saver = saver
+        self.checkpointer = saver
 
     async def aget_state(self, config: RunnableConfig, *, subgraphs: bool = False) -> StateSnapshot:
-        found = await self._saver.aget_tuple(config)
+        found = await self.checkpointer.aget_tuple(config)
         if found is None:
             return StateSnapshot({}, (), config, None, None, None, (), ())
         return _snapshot(found)
@@ -38,7 +38,7 @@ class UnservedGraph:
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> AsyncIterator[StateSnapshot]:
-        found = [item async for item in self._saver.alist(config, filter=filter, before=before, limit=limit)]
+        found = [item async for item in self.checkpointer.alist(config, filter=filter, before=before, limit=limit)]
         for item in found:
             yield _snapshot(item)
 

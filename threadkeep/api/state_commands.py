@@ -36,10 +36,7 @@ async def get_state(on: OnThread, params: dict[str, Any]) -> Answer:
     """The values at a namespace, as `GET /threads/{id}/state` shows those of the root."""
     asked = StateParams.model_validate(params)
     namespace = "|".join(asked.namespace)
-    try:
-        state = await state_at(on.engine, await _thread(on), CheckpointRef(checkpoint_ns=namespace), subgraphs=False)
-    except NotFoundError as error:
-        raise RefusedError("no_such_namespace", str(error)) from error
+    state = await state_at(on.engine, await _thread(on), CheckpointRef(checkpoint_ns=namespace), subgraphs=False)
     if namespace and state["created_at"] is None:
         raise RefusedError("no_such_namespace", f"No state is kept for the namespace {asked.namespace}.")
     values = state["values"]
@@ -56,10 +53,7 @@ async def list_checkpoints(on: OnThread, params: dict[str, Any]) -> Answer:
     asked = CheckpointsParams.model_validate(params)
     at = CheckpointRef(checkpoint_ns="|".join(asked.namespace)) if asked.namespace else None
     query = HistoryQuery(limit=asked.limit or 10, before=asked.before, checkpoint=at)
-    try:
-        states = [state async for state in history_of(on.engine, await _thread(on), query)]
-    except (NotFoundError, ValueError) as error:
-        raise RefusedError("no_such_namespace", str(error)) from error
+    states = [state async for state in history_of(on.engine, await _thread(on), query)]
     return Answer({"checkpoints": [_summary(state) for state in states]})
 
 

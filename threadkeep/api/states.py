@@ -26,6 +26,7 @@ from threadkeep.engine import Engine
 from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
 from threadkeep.graphs import Graph
 from threadkeep.runs.savers import flush
+from threadkeep.state_reading import read_history, read_state
 from threadkeep.storage.thread_rows import Thread
 
 router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"], route_class=Route)
@@ -104,7 +105,7 @@ async def _update(engine: Engine, thread: Thread, body: StateUpdate) -> Runnable
             made = await graph.aupdate_state(config_of(thread.thread_id, checkpoint), body.values, as_node=body.as_node)
         except (ValueError, KeyError, TypeError, InvalidUpdateError) as error:
             raise BadRequestError(f"The state cannot be updated like this: {error}") from error
-        snapshot = await graph.aget_state(config_of(thread.thread_id, None))
+        snapshot = await read_state(graph, config_of(thread.thread_id, None))
     await flush(engine.saver)
     await engine.threads.note_state(
         thread.thread_id,
@@ -178,9 +179,7 @@ async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> Asy
     async with engine.graphs.reading(graph_id, thread.config) as graph:
         while left > 0:
             asked = min(left, _AT_ONCE)  # LangGraph has all it was asked for in memory
-            page = [
-                one async for one in graph.aget_state_history(config, filter=query.metadata, before=before, limit=asked)
-            ]
+            page = await read_history(graph, config, filter=query.metadata, before=before, limit=asked)
             for snapshot in page:
                 yield selected_state(state_wire(snapshot, engine.mask), query.select)
                 await asyncio.sleep(0)  # one of a long thread is milliseconds of work
@@ -218,10 +217,7 @@ async def state_at(
             raise _no_checkpoint(thread, wanted)
         return dict(EMPTY_STATE)
     async with engine.graphs.reading(graph_id, thread.config) as graph:
-        try:
-            snapshot = await graph.aget_state(config, subgraphs=subgraphs)
-        except ValueError as error:  # a namespace that names no subgraph
-            raise NotFoundError(str(error)) from error
+        snapshot = await read_state(graph, config, subgraphs=subgraphs)
     if wanted and snapshot.created_at is None:
         raise _no_checkpoint(thread, wanted)
     return state_wire(snapshot, engine.mask) if snapshot.created_at is not None else dict(EMPTY_STATE)
@@ -274,7 +270,7 @@ async def _newest(engine: Engine, thread: Thread, thread_id: str) -> StateSnapsh
     if graph_id is None:
         return None
     async with engine.graphs.reading(graph_id, thread.config) as graph:
-        snapshot = await graph.aget_state(config_of(thread_id, None))
+        snapshot = await read_state(graph, config_of(thread_id, None))
     return None if snapshot.created_at is None else snapshot
 
 

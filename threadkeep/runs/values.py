@@ -14,6 +14,7 @@ from threadkeep.callers import EVERYONE
 from threadkeep.graphs import Graphs, Readable
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Run
+from threadkeep.state_reading import read_state
 from threadkeep.streams.live import GapError
 
 
@@ -55,7 +56,7 @@ class Values:
         run = await self._queue.get(run_id, EVERYONE)
         where = {"thread_id": run.thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
         async with self._graphs.bound(run.graph_id) as graph:
-            snapshot = await _as_it_was(graph).aget_state({"configurable": where})
+            snapshot = await read_state(_as_it_was(graph), {"configurable": where})
         if snapshot.created_at is None:
             raise GapError("A checkpoint that this stream refers to has been deleted; read the thread's state instead.")
         return json.dumps(snapshot.values)
@@ -73,7 +74,8 @@ class Values:
         if checkpoint_id is not None:
             where["checkpoint_id"] = checkpoint_id
         async with self._graphs.reading(run.graph_id, run.kwargs.config) as graph:
-            snapshot = await (graph if checkpoint_id is None else _as_it_was(graph)).aget_state({"configurable": where})
+            read = graph if checkpoint_id is None else _as_it_was(graph)
+            snapshot = await read_state(read, {"configurable": where})
         return json.to_jsonable(snapshot.values or {})
 
     async def _last_checkpoint(self, run: Run) -> str | None:
