@@ -189,6 +189,12 @@ REQUIREMENTS: dict[str, Requirement] = {
     "runs.durability": R("SDK", "exit keeps one checkpoint of a run; async and sync (the default) all."),
     "runs.config": R("SDK", "configurable, ids and recursion_limit reach the nodes."),
     "runs.factory": R("REF", "A graph factory is called with the run's configuration."),
+    "runs.factory.thread": R("REF", "Whoever makes a thread's graph again tells its factory what its run was told."),
+    "runs.factory.fails": R(
+        "OURS",
+        "A factory that fails is 503 with its own words, masked; lists show the thread as it is stored.",
+        "The reference answers 500.",
+    ),
     # --- Stream modes
     "modes.values": R("REF", "values: the whole state; __interrupt__ [{id, value, response_schema}] at a stop."),
     "modes.updates": R("REF", "updates: {node: update}; __interrupt__ with what is asked, [] for a stop at a node."),

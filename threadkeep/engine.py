@@ -166,10 +166,10 @@ def _wired(
 ) -> Engine:
     database = opened.database
     gate = _gate(settings, config, database, clock)
-    graphs = Graphs(loaded, config, saver, store, separate_stores=gate.separates_store())
+    mask = mask_for(os.environ)
+    graphs = Graphs(loaded, config, saver, store, mask=mask, separate_stores=gate.separates_store())
     threads = Threads(database)
     metrics = Metrics()
-    mask = mask_for(os.environ)
     if (written := getattr(saver, "written", None)) is not None:
         metrics.watch_checkpoints(written)
     targets = WebhookTargets(config.webhooks, settings.webhook_trusted_hosts)

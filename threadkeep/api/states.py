@@ -21,13 +21,15 @@ from threadkeep.api.responses import Json, long_response
 from threadkeep.api.routing import Route
 from threadkeep.api.schemas import CheckpointRef, HistoryQuery, StateAtCheckpoint, StateUpdate, ThreadPatch
 from threadkeep.api.wire import EMPTY_STATE, checkpoint_wire, interrupts_of, state_wire
-from threadkeep.callers import Caller
+from threadkeep.callers import EVERYONE, Caller
 from threadkeep.engine import Engine
-from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError
+from threadkeep.errors import BadRequestError, ConflictError, GraphFactoryError, InvalidError, NotFoundError
 from threadkeep.graphs import Graph
+from threadkeep.runs.configuration import run_config
 from threadkeep.runs.savers import flush
 from threadkeep.state_reading import read_history, read_state
 from threadkeep.storage.thread_rows import Thread
+from threadkeep.unserved import UnservedGraph
 
 router = APIRouter(prefix="/threads/{thread_id}", tags=["Threads"], route_class=Route)
 
@@ -98,7 +100,7 @@ async def _update(engine: Engine, thread: Thread, body: StateUpdate) -> Runnable
     checkpoint = body.checkpoint or CheckpointRef(checkpoint_id=body.checkpoint_id)
     if checkpoint.checkpoint_id is not None:
         await state_at(engine, thread, checkpoint, subgraphs=False)  # raises when it is not there
-    async with engine.graphs.bound(graph_id, thread.config, access="threads.update") as graph:
+    async with engine.graphs.bound(graph_id, await told_of(engine, thread, graph_id), access="threads.update") as graph:
         if not checkpoint.checkpoint_ns:
             check_node(graph, body.as_node)
         try:
@@ -176,7 +178,7 @@ async def history_of(engine: Engine, thread: Thread, query: HistoryQuery) -> Asy
         return
     config = config_of(thread.thread_id, query.checkpoint)
     left = query.limit or 10
-    async with engine.graphs.reading(graph_id, thread.config) as graph:
+    async with engine.graphs.reading(graph_id, await told_of(engine, thread, graph_id)) as graph:
         while left > 0:
             asked = min(left, _AT_ONCE)  # LangGraph has all it was asked for in memory
             page = await read_history(graph, config, filter=query.metadata, before=before, limit=asked)
@@ -202,8 +204,11 @@ def _before(thread_id: str, before: str | dict[str, Any] | None) -> RunnableConf
 
 
 async def state_of(engine: Engine, thread: Thread) -> dict[str, Any]:
-    """The thread's newest state as the API shows it."""
-    return await state_at(engine, thread, None, subgraphs=False)
+    """The thread's newest state as the API shows it; as it is stored, where its graph cannot be made."""
+    try:
+        return await state_at(engine, thread, None, subgraphs=False)
+    except GraphFactoryError:
+        return state_wire(await _stored(engine, thread.thread_id), engine.mask)
 
 
 async def state_at(
@@ -216,7 +221,7 @@ async def state_at(
         if wanted:
             raise _no_checkpoint(thread, wanted)
         return dict(EMPTY_STATE)
-    async with engine.graphs.reading(graph_id, thread.config) as graph:
+    async with engine.graphs.reading(graph_id, await told_of(engine, thread, graph_id)) as graph:
         snapshot = await read_state(graph, config, subgraphs=subgraphs)
     if wanted and snapshot.created_at is None:
         raise _no_checkpoint(thread, wanted)
@@ -238,6 +243,16 @@ def graph_of(engine: Engine, thread: Thread) -> str | None:
     return thread.graph_id
 
 
+async def told_of(engine: Engine, thread: Thread, graph_id: str) -> RunnableConfig:
+    """What a factory that makes the thread's graph again is told: what it was told for the thread's newest run."""
+    if not engine.graphs.made_for_each_use(graph_id):
+        return {}
+    if runs := await engine.queue.list_runs(thread.thread_id, EVERYONE, limit=1):
+        return run_config(runs[0])
+    ids = {"thread_id": thread.thread_id, "graph_id": graph_id}
+    return {"configurable": {**thread.config.get("configurable", {}), **ids}}
+
+
 def check_node(graph: Graph, name: str | None) -> None:
     if name is not None and name not in (*graph.nodes, *_PSEUDO_NODES):
         known = ", ".join(sorted(node for node in graph.nodes if not node.startswith("__")))
@@ -247,31 +262,36 @@ def check_node(graph: Graph, name: str | None) -> None:
 @dataclass(frozen=True, slots=True)
 class StateNow:
     values: Any
+    """Of the newest checkpoint, as the graph holds them; None before the thread's first run has made one."""
     next: Sequence[str]
     interrupts: dict[str, list[dict[str, Any]]]
 
 
 async def state_now(engine: Engine, thread: Thread, thread_id: str) -> StateNow:
     """The newest state under `thread_id`, read with the graph of `thread`."""
-    snapshot = await _newest(engine, thread, thread_id)
-    if snapshot is None:
-        return StateNow(None, (), {})
-    return StateNow(snapshot.values, snapshot.next, interrupts_of(snapshot))
-
-
-async def thread_values(engine: Engine, thread: Thread) -> Any:
-    """The values of the thread's newest checkpoint, as the graph holds them; None before its first run has made one."""
-    snapshot = await _newest(engine, thread, thread.thread_id)
-    return None if snapshot is None else snapshot.values
-
-
-async def _newest(engine: Engine, thread: Thread, thread_id: str) -> StateSnapshot | None:
     graph_id = graph_of(engine, thread)
     if graph_id is None:
-        return None
-    async with engine.graphs.reading(graph_id, thread.config) as graph:
-        snapshot = await read_state(graph, config_of(thread_id, None))
-    return None if snapshot.created_at is None else snapshot
+        return StateNow(None, (), {})
+    async with engine.graphs.reading(graph_id, await told_of(engine, thread, graph_id)) as graph:
+        return _now(await read_state(graph, config_of(thread_id, None)))
+
+
+async def state_known(engine: Engine, thread: Thread) -> StateNow:
+    """The thread's newest state; where its graph cannot be made, as much of it as the saver alone can tell."""
+    try:
+        return await state_now(engine, thread, thread.thread_id)
+    except GraphFactoryError:
+        return _now(await _stored(engine, thread.thread_id))
+
+
+async def _stored(engine: Engine, thread_id: str) -> StateSnapshot:
+    return await UnservedGraph(engine.saver).aget_state(config_of(thread_id, None))
+
+
+def _now(snapshot: StateSnapshot) -> StateNow:
+    if snapshot.created_at is None:
+        return StateNow(None, (), {})
+    return StateNow(snapshot.values, snapshot.next, interrupts_of(snapshot))
 
 
 def config_of(thread_id: str, checkpoint: CheckpointRef | None) -> RunnableConfig:

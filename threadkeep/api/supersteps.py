@@ -11,10 +11,10 @@ from langgraph.types import StateUpdate
 
 from threadkeep.api.removal import remove_thread
 from threadkeep.api.schemas import Superstep, SuperstepUpdate
-from threadkeep.api.states import check_node, state_now
+from threadkeep.api.states import check_node, state_now, told_of
 from threadkeep.callers import EVERYONE
 from threadkeep.engine import Engine
-from threadkeep.errors import BadRequestError
+from threadkeep.errors import BadRequestError, GraphFactoryError
 from threadkeep.runs.resume import command_of
 from threadkeep.runs.savers import flush
 from threadkeep.storage.thread_rows import Thread
@@ -42,7 +42,7 @@ async def create_with_state(
                 interrupts=state.interrupts,
                 graph_id=graph_id,
             )
-    except BadRequestError:
+    except (BadRequestError, GraphFactoryError):
         await remove_thread(engine, thread, EVERYONE)
         raise
     return await engine.threads.get(thread.thread_id, EVERYONE)
@@ -50,7 +50,7 @@ async def create_with_state(
 
 async def _apply(engine: Engine, thread: Thread, graph_id: str, supersteps: Sequence[Superstep]) -> None:
     config: RunnableConfig = {"configurable": {"thread_id": thread.thread_id, "checkpoint_ns": ""}}
-    async with engine.graphs.bound(graph_id, access="threads.update") as graph:
+    async with engine.graphs.bound(graph_id, await told_of(engine, thread, graph_id), access="threads.update") as graph:
         for step in supersteps:
             for update in step.updates:
                 check_node(graph, update.as_node)

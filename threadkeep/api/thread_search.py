@@ -11,7 +11,7 @@ from threadkeep import json
 from threadkeep.api.extract import extracted, parse_path
 from threadkeep.api.requests import selected, uuid_of
 from threadkeep.api.schemas import ThreadFilter, ThreadSearch
-from threadkeep.api.states import thread_values
+from threadkeep.api.states import state_known
 from threadkeep.api.wire import thread_wire
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
@@ -82,5 +82,5 @@ async def _with_values(
 
 
 async def _with_state(engine: Engine, threads: list[Thread]) -> list[tuple[Thread, Any]]:
-    values = await asyncio.gather(*(thread_values(engine, thread) for thread in threads))
-    return list(zip(threads, values, strict=True))
+    states = await asyncio.gather(*(state_known(engine, thread) for thread in threads))
+    return [(thread, state.values) for thread, state in zip(threads, states, strict=True)]

@@ -13,7 +13,7 @@ from threadkeep.api.requests import CallerOf, EngineOf, page_headers, uuid_of
 from threadkeep.api.responses import Json, json_list
 from threadkeep.api.routing import Route
 from threadkeep.api.schemas import ThreadCreate, ThreadFilter, ThreadPatch, ThreadPrune, ThreadSearch
-from threadkeep.api.states import state_now, thread_values
+from threadkeep.api.states import state_known, state_now
 from threadkeep.api.supersteps import create_with_state
 from threadkeep.api.thread_bytes import thread_bytes
 from threadkeep.api.thread_search import count_threads, search_threads
@@ -21,7 +21,7 @@ from threadkeep.api.wire import thread_wire
 from threadkeep.callers import Caller
 from threadkeep.clock import new_uuid7
 from threadkeep.engine import Engine
-from threadkeep.errors import NotFoundError
+from threadkeep.errors import GraphFactoryError, NotFoundError
 from threadkeep.runs.attempt import opening_of
 from threadkeep.runs.savers import flush
 from threadkeep.storage.intents import Intent
@@ -51,7 +51,7 @@ async def create_thread(body: ThreadCreate, engine: EngineOf, caller: CallerOf) 
         made = await create_with_state(engine, thread, body.supersteps, keep_existing=keep)
     else:
         made = await engine.threads.create(thread, keep_existing=keep)
-    return Json(thread_wire(made, None if made is thread else await thread_values(engine, made)))
+    return Json(thread_wire(made, None if made is thread else (await state_known(engine, made)).values))
 
 
 @router.post("/search", responses=documented([THREAD]))
@@ -94,7 +94,8 @@ async def get_thread(
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
     wanted = {name.strip() for entry in include or [] for name in entry.split(",")}
     used = await thread_usage(engine.database, thread)
-    row = {**thread_wire(thread, await thread_values(engine, thread)), "usage": used}
+    state = await state_now(engine, thread, thread.thread_id)
+    row = {**thread_wire(thread, state.values), "usage": used}
     return Json({**row, "ttl": _ttl(thread)} if "ttl" in wanted else row)
 
 
@@ -117,7 +118,7 @@ async def patch_thread(
     )
     if prefer is not None and "return=minimal" in prefer.replace(" ", ""):
         return Response(status_code=204)
-    return Json(thread_wire(thread, await thread_values(engine, thread)))
+    return Json(thread_wire(thread, (await state_known(engine, thread)).values))
 
 
 @router.delete("/{thread_id}", status_code=204)
@@ -137,7 +138,11 @@ async def copy_thread(thread_id: str, engine: EngineOf, caller: CallerOf) -> Res
     undo = await engine.intents.add(Intent("delete_thread", copy_id))
     await engine.saver.acopy_thread(source.thread_id, copy_id)
     await flush(engine.saver)
-    state = await state_now(engine, source, copy_id)
+    try:
+        state = await state_now(engine, source, copy_id)
+    except GraphFactoryError:
+        await engine.cleanup.finish_thread(copy_id)
+        raise
     copied = Thread(
         copy_id,
         engine.now(),

@@ -21,6 +21,7 @@ from threadkeep.clock import Clock, new_uuid7, timestamp
 from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError, UnavailableError
 from threadkeep.graphs import Graph, Graphs, context_for
 from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.configuration import run_config
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.quotas import Quotas
@@ -285,14 +286,14 @@ class Acceptance:
         configurable = run.kwargs.config.get("configurable", {})
         at = {key: configurable[key] for key in ("checkpoint_id", "checkpoint_ns") if configurable.get(key)}
         found = await self._saver.aget_tuple({"configurable": {"checkpoint_ns": "", **at, "thread_id": run.thread_id}})
-        async with self._graphs.bound(run.graph_id, run.kwargs.config) as graph:
+        async with self._graphs.bound(run.graph_id, run_config(run)) as graph:
             require_pending_nodes(graph, run.graph_id, run.thread_id, found)
 
     async def _check_graph(self, request: RunRequest, run: Run) -> None:
         names_nodes = request.interrupt_before or request.interrupt_after or request.command
         if not names_nodes and self._graphs.made_for_each_use(run.graph_id):
             return
-        async with self._graphs.bound(run.graph_id, run.kwargs.config) as graph:
+        async with self._graphs.bound(run.graph_id, run_config(run)) as graph:
             _check_nodes(graph, "interrupt_before", request.interrupt_before)
             _check_nodes(graph, "interrupt_after", request.interrupt_after)
             _check_nodes(graph, "command.goto", _targets((request.command or {}).get("goto")))

@@ -21,7 +21,6 @@ from langgraph.runtime import RunControl
 from opentelemetry.trace import StatusCode
 
 from threadkeep import json
-from threadkeep.auth.users import AuthUser
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, seconds_since, timestamp
 from threadkeep.errors import ThreadkeepError, UnavailableError, said_by
@@ -30,6 +29,7 @@ from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
 from threadkeep.runs.attempt import Attempt, Showing, note_root
 from threadkeep.runs.cleanup import Cleanup
+from threadkeep.runs.configuration import run_config
 from threadkeep.runs.drift import require_pending_nodes
 from threadkeep.runs.finishing import Finishing
 from threadkeep.runs.measuring import Measuring
@@ -288,29 +288,14 @@ class Executor:
 
     def _config(self, attempt: Attempt, *, resuming: bool) -> RunnableConfig:
         run = attempt.run
-        given = run.kwargs.config
-        configurable = dict(given.get("configurable", {}))
+        config = run_config(run)
+        configurable = config["configurable"]
         if resuming:
             for key in ("checkpoint_id", "checkpoint_ns", "checkpoint_map"):
                 configurable.pop(key, None)  # a fork has happened; its newest checkpoint is the thread's
-        ids = {
-            "thread_id": run.thread_id,
-            "run_id": run.run_id,
-            "graph_id": run.graph_id,
-            "assistant_id": run.assistant_id,
-        }
-        if run.user_id is not None:
-            ids["user_id"] = run.user_id
-        config: RunnableConfig = {
-            "configurable": {**configurable, **ids, **self._fence(run), **_auth(run)},
-            "metadata": {**run.metadata, **ids},
-            "callbacks": attempt.callbacks(),
-            "run_name": run.graph_id,
-            "run_id": UUID(run.run_id),
-            "tags": list(given.get("tags") or []),
-        }
-        if given.get("recursion_limit"):
-            config["recursion_limit"] = int(given["recursion_limit"])
+        configurable.update(self._fence(run))
+        config["callbacks"] = attempt.callbacks()
+        config["run_id"] = UUID(run.run_id)
         return config
 
     def _fence(self, run: Run) -> dict[str, Any]:
@@ -321,7 +306,7 @@ class Executor:
         """A graph that ran to its end, or to a stop where somebody has to say something."""
         if not attempt.interrupted:
             return Ending("success", "idle")
-        async with self._graphs.bound(attempt.run.graph_id, attempt.run.kwargs.config) as graph:
+        async with self._graphs.bound(attempt.run.graph_id, self._config(attempt, resuming=False)) as graph:
             state = await graph.aget_state({"configurable": {"thread_id": attempt.run.thread_id}})
             beside = has_values_beside(await self._saver.aget_tuple(state.config), graph)
         interrupts = {task.id: [interrupt_record(item) for item in task.interrupts] for task in state.tasks}
@@ -349,18 +334,6 @@ class Executor:
 
     def _now(self) -> str:
         return timestamp(self._clock.now())
-
-
-def _auth(run: Run) -> dict[str, Any]:
-    """Who asked, under the names that graphs of the reference server read it by."""
-    if run.kwargs.user is None:
-        return {}
-    user = AuthUser(run.kwargs.user)
-    return {
-        "langgraph_auth_user": user,
-        "langgraph_auth_user_id": user.identity,
-        "langgraph_auth_permissions": list(user.permissions),
-    }
 
 
 def _failed(error: dict[str, str], *, timeout: bool = False) -> Ending:

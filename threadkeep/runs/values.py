@@ -12,6 +12,7 @@ from langgraph.pregel import Pregel
 from threadkeep import json
 from threadkeep.callers import EVERYONE
 from threadkeep.graphs import Graphs, Readable
+from threadkeep.runs.configuration import run_config
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Run
 from threadkeep.state_reading import read_state
@@ -55,7 +56,7 @@ class Values:
         """The JSON of the values at a checkpoint of the run's thread; `GapError` when the checkpoint is gone."""
         run = await self._queue.get(run_id, EVERYONE)
         where = {"thread_id": run.thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id}
-        async with self._graphs.bound(run.graph_id) as graph:
+        async with self._graphs.bound(run.graph_id, run_config(run)) as graph:
             snapshot = await read_state(_as_it_was(graph), {"configurable": where})
         if snapshot.created_at is None:
             raise GapError("A checkpoint that this stream refers to has been deleted; read the thread's state instead.")
@@ -73,7 +74,7 @@ class Values:
         checkpoint_id = run.outcome.get("checkpoint_id") or await self._last_checkpoint(run)
         if checkpoint_id is not None:
             where["checkpoint_id"] = checkpoint_id
-        async with self._graphs.reading(run.graph_id, run.kwargs.config) as graph:
+        async with self._graphs.reading(run.graph_id, run_config(run)) as graph:
             read = graph if checkpoint_id is None else _as_it_was(graph)
             snapshot = await read_state(read, {"configurable": where})
         return json.to_jsonable(snapshot.values or {})
