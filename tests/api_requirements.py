@@ -209,6 +209,11 @@ REQUIREMENTS: dict[str, Requirement] = {
     "modes.events": R("REF", "events: astream_events v2, and all other modes unchanged beside it."),
     "modes.subgraphs": R("REF", "stream_subgraphs appends |namespace to the event names."),
     "modes.unknown": R("REF", "422."),
+    "values.rare": R(
+        "REF",
+        "Decimal is a number, bytes base64, timedelta seconds, Send {node, args}; paths, patterns, addresses are text.",
+        "The reference fails on keys that are neither text nor a number.",
+    ),
     # --- Streams
     "streams.headers": R("REF", "Location and Content-Location come first, in every form."),
     "streams.cors": R("JS", "Loopback browsers may read Location and paging.", "The reference hides Location."),

@@ -32,6 +32,7 @@ BORDERS = {
     "checkpoints/store/index.py",
     "threadkeep/graphs.py",
     "threadkeep/state_reading.py",
+    "threadkeep/json.py",
 }
 
 # Read by the libraries, or told to the shipped graphs by the server itself.

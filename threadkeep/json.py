@@ -1,22 +1,32 @@
 """JSON as the API speaks it: LangChain messages, pydantic values, dataclasses and whatever a graph puts in its state.
 
-What JSON cannot say becomes `null`, as the reference server has it; a lone surrogate becomes `?`, so that one bad
-token from a model never kills a stream.
+Values that JSON lacks are written as the reference server writes them: a Decimal as a number, bytes as base64, a
+timedelta as seconds, paths, patterns and addresses as text. What has no such form (any other object, a number that is
+none) becomes `null`; a lone surrogate becomes `?`, so that one bad token from a model never kills a stream.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from base64 import b64encode
 from collections import deque
 from collections.abc import Mapping, Set
+from datetime import timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PurePath
+from re import Pattern
 from typing import Any
 
 import orjson
 from langchain_core import messages
+from langgraph.types import Send
 from pydantic import BaseModel
 
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+# Dataclasses are ours to take apart: a slot that was never set ends the whole process inside of orjson 3.13.
+_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 
 # Nothing of these is written otherwise than it stands there, so that `model_dump`, which takes ten times as long to
 # come to the same, is not asked. A subclass may have ideas of its own. What is in an artifact is written as it would be
@@ -33,6 +43,10 @@ _PLAIN_MESSAGES = frozenset(
         messages.ToolMessage,
     }
 )
+
+_WRITTEN_AS_TEXT = (PurePath, IPv4Address, IPv4Network, IPv6Address, IPv6Network, complex, tzinfo)
+_WHOLE_BELOW = 2**63  # what the encoder takes as an integer
+_MOST_BITS = 14_000  # Python writes no integer of more than some 4,300 digits
 
 
 def dumps(value: Any) -> bytes:
@@ -62,42 +76,102 @@ def to_jsonable(value: Any) -> Any:
 
 
 def _jsonable(value: Any) -> Any:
+    """What the encoder does not know, as something it does; null for what has no form, or fails at giving it."""
     if type(value) in _PLAIN_MESSAGES:
         return {**value.__dict__, **value.__pydantic_extra__} if value.__pydantic_extra__ else value.__dict__
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    if isinstance(value, Set | deque | tuple):
-        return list(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, type):
+    try:
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return _attributes(value)
+        return _collection(value) if isinstance(value, Mapping | Set | deque | tuple) else _single(value)
+    except Exception:  # noqa: BLE001 - somebody's own class, whose methods may raise whatever they like
         return None
+
+
+def _collection(value: Any) -> Any:
     if hasattr(value, "_asdict"):
-        return value._asdict()
-    if isinstance(value, BaseException):
-        return {"error": type(value).__name__, "message": str(value)}
-    return None
+        return dict(value._asdict())
+    return dict(value) if isinstance(value, Mapping) else list(value)
+
+
+def _attributes(record: Any) -> dict[str, Any]:
+    """What a dataclass holds under public names."""
+    held = getattr(record, "__dict__", None)
+    if not held:
+        fields = (field.name for field in dataclasses.fields(record))
+        held = {name: getattr(record, name) for name in fields if hasattr(record, name)}
+    return {name: item for name, item in held.items() if not name.startswith("_")}
+
+
+def _single(value: Any) -> Any:
+    match value:
+        case type():
+            return None
+        case BaseModel():
+            return value.model_dump()
+        case BaseException():
+            return {"error": type(value).__name__, "message": _text(value)}
+        case Send():
+            return {"node": value.node, "args": value.arg}
+        case Decimal():
+            return _number(value)
+        case bytes() | bytearray() | memoryview():
+            return b64encode(bytes(value)).decode()
+        case timedelta():
+            return value.total_seconds()
+        case Pattern():
+            return value.pattern
+        case _ if isinstance(value, _WRITTEN_AS_TEXT):
+            return str(value)
+        case _:
+            return dict(value._asdict()) if hasattr(value, "_asdict") else None
+
+
+def _number(value: Decimal) -> int | float:
+    """Whole where it is written without a fraction, so that an amount in cents keeps all its digits."""
+    whole = value.as_tuple().exponent == 0 and abs(value) < _WHOLE_BELOW
+    return int(value) if whole else float(value)
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - somebody's own `__str__`
+        return f"<{type(value).__name__}>"
 
 
 def _plain(value: Any, seen: tuple[int, ...]) -> Any:
+    """The value in what `json` writes by itself, the same that the encoder would have made of it."""
     if isinstance(value, str):
         return value.encode("utf-8", errors="replace").decode() if _has_surrogate(value) else value
-    if value is None or isinstance(value, bool | int | float):
-        return None if isinstance(value, float) and (value != value or abs(value) == float("inf")) else value
+    if value is None or isinstance(value, float):
+        return None if value is None or value != value or abs(value) == float("inf") else value
+    if isinstance(value, int):
+        return value if value.bit_length() < _MOST_BITS else None
     if id(value) in seen:
         return None
     within = (*seen, id(value))
-    if isinstance(value, Mapping):
-        return {_plain(str(key), within): _plain(item, within) for key, item in value.items()}
-    if isinstance(value, list | tuple | Set | deque):
+    if isinstance(value, dict):
+        return {_key(key): _plain(item, within) for key, item in value.items()}
+    if isinstance(value, list) or type(value) is tuple:
         return [_plain(item, within) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name), within) for field in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return _plain(value.value, within)
     return _plain(_scalar(value), within)
 
 
+def _key(key: Any) -> str:
+    """A key, which JSON has as text: what is one value stands there as it would elsewhere, all else as its `str`."""
+    form = _plain(key, ())
+    if isinstance(form, str):
+        return form
+    if key is None or isinstance(key, float) or isinstance(form, bool | int | float):
+        return dumps_text(form)
+    text: str = _plain(_text(key), ())
+    return text
+
+
 def _scalar(value: Any) -> Any:
-    """What orjson writes natively for dates, uuids, enums and numpy values, or what `_jsonable` makes of the rest."""
+    """What orjson writes natively for dates, uuids and numpy values, or what `_jsonable` makes of the rest."""
     try:
         return orjson.loads(orjson.dumps(value, option=_OPTIONS))
     except TypeError:
