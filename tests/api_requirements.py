@@ -188,6 +188,11 @@ REQUIREMENTS: dict[str, Requirement] = {
     "runs.unknown_fields": R("JS", "null, unknown fields, text/plain bodies and feedback_keys are accepted."),
     "runs.durability": R("SDK", "exit keeps one checkpoint of a run; async and sync (the default) all."),
     "runs.config": R("SDK", "configurable, ids and recursion_limit reach the nodes."),
+    "runs.config.metadata": R(
+        "REF", "metadata of assistant, its config and the request's config reach nodes and checkpoints; later ones win."
+    ),
+    "runs.config.concurrency": R("RG", "config.max_concurrency bounds the tasks that a run carries out at once."),
+    "runs.config.wrong": R("OURS", "A config of the wrong form is 422 for runs, crons and assistants."),
     "runs.factory": R("REF", "A graph factory is called with the run's configuration."),
     "runs.factory.thread": R("REF", "Whoever makes a thread's graph again tells its factory what its run was told."),
     "runs.factory.fails": R(
@@ -318,6 +323,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "openai.errors": R("OURS", "Errors as OpenAI's clients read them, not repeated when that cannot help."),
     # --- RemoteGraph and the sync client
     "remote.invoke": R("RG", "Invoked with and without a thread, async and sync."),
+    "remote.config": R("RG", "The metadata of its configuration reaches the nodes."),
     "remote.stream": R("RG", "Streams updates, values, messages, and subgraphs by namespace."),
     "remote.state": R("RG", "State and history read by a checkpoint without id, before, and forked by update_state."),
     "remote.interrupt": R("RG", "Interrupts are Interrupt objects and can be resumed by Command."),

@@ -24,9 +24,12 @@ LOCKS = ("requirements.lock", "requirements-dev.lock")
 MOST_LINES = 400
 
 # The borders where anything may arrive: a graph's own errors, what no route foresaw, what a tool or an
-# embedding raises, what happens when a project is imported.
+# embedding raises, what happens when a project is imported, and what one piece of work does to those beside it.
 BORDERS = {
     "threadkeep/runs/execute.py",
+    "threadkeep/errors.py",
+    "threadkeep/going_on.py",
+    "threadkeep/storage/sqlite.py",
     "threadkeep/api/errors.py",
     "nodes/tools/toolkit.py",
     "checkpoints/store/index.py",

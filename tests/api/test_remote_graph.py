@@ -39,6 +39,13 @@ async def test_a_remote_graph_is_invoked_with_and_without_a_thread(sdk: Sdk) -> 
     assert len(kept["messages"]) == 4
 
 
+@requirement("remote.config")
+async def test_a_remote_graphs_metadata_and_tags_reach_its_nodes(sdk: Sdk) -> None:
+    config: RunnableConfig = {"metadata": {"mm": 1}, "tags": ["x"], "max_concurrency": 2}
+    values = await remote(sdk, "wide").ainvoke({}, config)
+    assert values["told"]["mm"] == 1
+
+
 @requirement("remote.invoke")
 def test_a_remote_graph_is_invoked_by_the_sync_client(trial: ServerProcess) -> None:
     with get_sync_client(url=trial.url, api_key=None) as client:

@@ -288,6 +288,70 @@ async def test_a_runs_configuration_reaches_its_nodes(sdk: Sdk) -> None:
     assert limited["__error__"]["error"] == "GraphRecursionError"
 
 
+@requirement("runs.config.metadata")
+async def test_metadata_of_assistant_and_configuration_reach_nodes_and_checkpoints(sdk: Sdk) -> None:
+    assistant = await sdk.assistants.create(
+        "wide",
+        config={"metadata": {"from_config": 1, "both": "assistant"}},
+        metadata={"team": "support", "both": "its description", "from_config": 0},
+    )
+    key = await new_thread(sdk)
+    given = {"both": "request", "run_id": "forged", "thread_id": "forged", "langgraph_auth_user_id": "forged"}
+    run = await sdk.runs.create(
+        key, assistant["assistant_id"], input={}, config={"metadata": given}, metadata={"of_the_run": True}
+    )
+    told = (await sdk.runs.join(key, run["run_id"]))["told"]
+    expected = {"from_config": 1, "both": "request", "team": "support", "of_the_run": True, "graph_id": "wide"}
+    ids = {"run_id": run["run_id"], "thread_id": key, "assistant_id": assistant["assistant_id"]}
+    assert told | expected | ids == told
+    assert "langgraph_auth_user_id" not in told
+    of_checkpoint = (await sdk.threads.get_state(key))["metadata"]
+    assert of_checkpoint | expected | {"run_id": run["run_id"]} == of_checkpoint
+    # Kept with the run, so that every attempt has the same.
+    kept = (await sdk.runs.get(key, run["run_id"]))["kwargs"]["config"]["metadata"]
+    assert kept | {"from_config": 1, "both": "request", "team": "support"} == kept
+
+
+@requirement("runs.config.concurrency")
+async def test_max_concurrency_of_request_or_assistant_bounds_the_tasks_of_a_run(sdk: Sdk) -> None:
+    free = await sdk.runs.wait(None, "wide", input={})
+    assert free["together"] == 6
+    bounded = await sdk.runs.wait(None, "wide", input={}, config={"max_concurrency": 2})
+    assert bounded["together"] == 2
+    careful = await sdk.assistants.create("wide", config={"max_concurrency": 1})
+    assert (await sdk.runs.wait(None, careful["assistant_id"], input={}))["together"] == 1
+    asked = await sdk.runs.wait(None, careful["assistant_id"], input={}, config={"max_concurrency": 3})
+    assert asked["together"] == 3
+
+
+@requirement("runs.config.wrong")
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"metadata": "text"}, "metadata must be an object"),
+        ({"metadata": ["a"]}, "metadata must be an object"),
+        ({"max_concurrency": 0}, "max_concurrency must be a whole number of at least 1"),
+        ({"max_concurrency": "2"}, "max_concurrency must be a whole number of at least 1"),
+        ({"max_concurrency": True}, "max_concurrency must be a whole number of at least 1"),
+        ({"recursion_limit": 0}, "recursion_limit must be a whole number of at least 1"),
+    ],
+)
+async def test_a_wrong_configuration_is_refused_wherever_one_is_taken(
+    sdk: Sdk, raw: httpx.AsyncClient, config: dict[str, Any], words: str
+) -> None:
+    assistant = (await sdk.assistants.create("wide"))["assistant_id"]
+    cron = await sdk.crons.create("wide", schedule="0 0 1 1 *", input={}, enabled=False)
+    for method, path, body in (
+        ("POST", "/runs/wait", {"assistant_id": "wide", "input": {}}),
+        ("POST", "/assistants", {"graph_id": "wide"}),
+        ("PATCH", f"/assistants/{assistant}", {}),
+        ("POST", "/runs/crons", {"assistant_id": "wide", "input": {}, "schedule": "0 0 1 1 *"}),
+        ("PATCH", f"/runs/crons/{cron['cron_id']}", {}),
+    ):
+        refused = await raw.request(method, path, json={**body, "config": config})
+        assert (refused.status_code, words in refused.json()["detail"]) == (422, True), (path, refused.text)
+
+
 @requirement("runs.factory")
 async def test_a_factory_makes_its_graph_from_the_runs_configuration(sdk: Sdk) -> None:
     done = await sdk.runs.wait(None, "factory", input={}, config={"configurable": {"name": "ada"}})

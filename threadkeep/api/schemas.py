@@ -30,11 +30,14 @@ def _shallow(value: Any, depth: int = 0) -> Any:
 
 def _run_config(value: Object) -> Object:
     """A run's configuration, in so far as it must have a form: the rest is the graph's business."""
-    limit, tags = value.get("recursion_limit"), value.get("tags")
-    if not isinstance(value.get("configurable") or {}, dict):
-        raise ValueError("configurable must be an object")
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise ValueError("recursion_limit must be a whole number of at least 1")
+    tags = value.get("tags")
+    for key in ("configurable", "metadata"):
+        if not isinstance(value.get(key) or {}, dict):
+            raise ValueError(f"{key} must be an object")
+    for key in ("recursion_limit", "max_concurrency"):
+        limit = value.get(key)
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            raise ValueError(f"{key} must be a whole number of at least 1")
     if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
         raise ValueError("tags must be a list of strings")
     return {key: item for key, item in value.items() if item is not None}

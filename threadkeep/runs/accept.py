@@ -308,7 +308,10 @@ class Acceptance:
 
 
 def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) -> dict[str, Any]:
-    """The assistant's configuration with the request's over it; the checkpoint to start from joins `configurable`."""
+    """The assistant's configuration with the request's over it; the checkpoint to start from joins `configurable`.
+
+    What the assistant is described by joins its `metadata`, as the reference server has it.
+    """
     given = request.config
     configurable = {**assistant.config.get("configurable", {}), **given.get("configurable", {})}
     if request.context and given.get("configurable"):
@@ -321,7 +324,14 @@ def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) ->
     configurable.update(caller.configurable)
     if request.cron_id is not None:
         configurable["cron_id"] = request.cron_id
-    return {**assistant.config, **given, "configurable": configurable}
+    metadata = {**assistant.metadata, **_metadata_in(assistant.config), **_metadata_in(given)}
+    metadata = {key: value for key, value in metadata.items() if not key.startswith(_SERVERS_OWN)}
+    return {**assistant.config, **given, "configurable": configurable, "metadata": metadata}
+
+
+def _metadata_in(config: dict[str, Any]) -> dict[str, Any]:
+    metadata = config.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}  # assistants and crons of an older version were not checked
 
 
 def _merged_context(assistant: Assistant, request: RunRequest) -> dict[str, Any]:

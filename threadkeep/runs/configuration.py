@@ -23,12 +23,14 @@ def run_config(run: Run) -> RunnableConfig:
         ids["user_id"] = run.user_id
     config: RunnableConfig = {
         "configurable": {**given.get("configurable", {}), **ids, **_auth(run)},
-        "metadata": {**run.metadata, **ids},
+        "metadata": {**given.get("metadata", {}), **run.metadata, **ids},
         "run_name": run.graph_id,
         "tags": list(given.get("tags") or []),
     }
     if given.get("recursion_limit"):
         config["recursion_limit"] = int(given["recursion_limit"])
+    if given.get("max_concurrency"):
+        config["max_concurrency"] = int(given["max_concurrency"])
     return config
 
 
