@@ -107,6 +107,7 @@ REQUIREMENTS: dict[str, Requirement] = {
         "SDK", "By part of the state; threads without state do not match.", "The reference answers 500 for those."
     ),
     "threads.search.select": R("SDK", "Only the fields selected."),
+    "search.select": R("REF", "A field that assistants, threads, crons or runs do not have is 422, in every search."),
     "threads.search.extract": R("SDK", "Paths into rows, negative places too; null for nothing, 422 for no path."),
     "threads.count": R("SDK", "A bare integer, with the same filters as search."),
     "threads.copy": R(

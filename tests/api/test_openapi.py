@@ -121,6 +121,26 @@ async def test_values_that_json_hardly_knows_are_kept_as_well_as_can_be(raw: htt
     assert abs(kept["big"] - 123456789012345678901) < 1e6
 
 
+@requirement("search.select")
+@pytest.mark.parametrize("kind", ["assistants", "threads", "runs/crons", "runs"])
+async def test_every_field_that_rows_have_can_be_selected_and_no_other(raw: httpx.AsyncClient, kind: str) -> None:
+    async def rows(select: list[str]) -> httpx.Response:
+        if kind == "runs":
+            return await raw.get(f"/threads/{thread['thread_id']}/runs", params={"select": select})
+        return await raw.post(f"/{kind}/search", json={"select": select, "limit": 1})
+
+    thread = (await raw.post("/threads", json={})).json()
+    asked = {"assistant_id": "echo", "input": {"messages": "hi"}}
+    await raw.post(f"/threads/{thread['thread_id']}/runs/wait", json=asked)
+    await raw.post("/runs/crons", json={**asked, "schedule": "0 0 1 1 *", "enabled": False})
+    [whole] = (await rows([])).json()
+    for name in whole:
+        assert (await rows([name])).json() == [{name: whole[name]}]
+    refused = await rows([next(iter(whole)), "bad"])
+    assert refused.status_code == 422
+    assert "select" in refused.json()["detail"]
+
+
 @pytest.mark.fault(30)
 @pytest.mark.timeout(600)
 @requirement("openapi.no_5xx")

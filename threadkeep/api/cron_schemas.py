@@ -82,6 +82,12 @@ class CronPatch(Body):
         return given
 
 
+CronField = Literal[
+    "cron_id", "assistant_id", "thread_id", "schedule", "timezone", "end_time", "enabled", "on_run_completed",
+    "payload", "metadata", "user_id", "next_run_date", "created_at", "updated_at",
+]  # fmt: skip
+
+
 class CronFilter(Body):
     assistant_id: str | None = Field(None, description="An assistant's id, or the name of a graph")
     thread_id: str | None = None
@@ -96,6 +102,6 @@ class CronSearch(CronFilter, Page):
         Literal["cron_id", "assistant_id", "thread_id", "created_at", "updated_at", "next_run_date", "end_time"] | None
     ) = None
     sort_order: Literal["asc", "desc"] | None = None
-    select: list[str] | None = None
+    select: list[CronField] | None = None
 
     model_config = example({"assistant_id": "react", "limit": 10})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -42,7 +43,7 @@ def page_headers(*, total: int, offset: int, returned: int) -> dict[str, str]:
     return headers
 
 
-def selected(row: dict[str, Any], select: list[str] | None) -> dict[str, Any]:
+def selected(row: dict[str, Any], select: Sequence[str] | None) -> dict[str, Any]:
     return row if not select else {key: value for key, value in row.items() if key in select}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
@@ -12,6 +12,11 @@ from threadkeep.errors import InvalidError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import Durability, MultitaskStrategy
 from threadkeep.streams.frames import STREAM_MODES
+
+RunField = Literal[
+    "run_id", "thread_id", "assistant_id", "metadata", "status", "kwargs", "multitask_strategy", "error",
+    "cancel_reason", "attempt", "usage", "created_at", "updated_at",
+]  # fmt: skip
 
 
 class RunCreate(Body):
@@ -96,6 +101,15 @@ def stream_modes(asked: str | list[str] | None) -> list[str]:
         if mode not in STREAM_MODES:
             raise InvalidError(f"stream_mode {mode!r} does not exist; use one or several of {', '.join(STREAM_MODES)}")
     return modes
+
+
+def run_fields(asked: list[str] | None) -> list[str] | None:
+    """The fields of runs asked for in a query; `InvalidError` for one that no run has."""
+    fields = listed(asked)
+    for name in fields or ():
+        if name not in get_args(RunField):
+            raise InvalidError(f"select: runs have no {name!r}; use one or several of {', '.join(get_args(RunField))}")
+    return fields
 
 
 def _command(command: Object | None) -> Object | None:

@@ -10,10 +10,10 @@ from starlette.responses import Response
 
 from threadkeep.api.examples import RUN, VALUES, documented, documented_stream
 from threadkeep.api.removal import remove_run
-from threadkeep.api.requests import CallerOf, EngineOf, listed, selected, uuid_of
+from threadkeep.api.requests import CallerOf, EngineOf, selected, uuid_of
 from threadkeep.api.responses import Json, stream_response, wait_response
 from threadkeep.api.routing import Route
-from threadkeep.api.run_schemas import CancelMany, RunCreate, stream_modes
+from threadkeep.api.run_schemas import CancelMany, RunCreate, run_fields, stream_modes
 from threadkeep.callers import Caller
 from threadkeep.engine import Engine
 from threadkeep.errors import InvalidError, NotFoundError
@@ -96,9 +96,10 @@ async def list_runs(
     status: Annotated[RunStatus | None, Query()] = None,
     select: Annotated[list[str] | None, Query()] = None,
 ) -> Response:
+    fields = run_fields(select)
     thread = await engine.threads.get(uuid_of("thread", thread_id), caller)
     runs = await engine.queue.list_runs(thread.thread_id, caller, limit=limit, offset=offset, status=status)
-    return Json([selected(run_wire(run), listed(select)) for run in runs])
+    return Json([selected(run_wire(run), fields) for run in runs])
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}", responses=documented(RUN))

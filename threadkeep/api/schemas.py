@@ -44,6 +44,14 @@ def _run_config(value: Object) -> Object:
 
 
 ObjectOrNull = Annotated[Object, BeforeValidator(_or_empty), AfterValidator(_shallow)]
+AssistantField = Literal[
+    "assistant_id", "graph_id", "config", "context", "metadata", "name", "description", "version",
+    "created_at", "updated_at",
+]  # fmt: skip
+ThreadField = Literal[
+    "thread_id", "created_at", "updated_at", "state_updated_at", "metadata", "config", "status", "values", "error",
+    "interrupts",
+]  # fmt: skip
 RunConfig = Annotated[Object, BeforeValidator(_or_empty), AfterValidator(_run_config)]
 
 
@@ -84,7 +92,7 @@ class AssistantFilter(Body):
 class AssistantSearch(AssistantFilter, Page):
     sort_by: Literal["assistant_id", "created_at", "updated_at", "name", "graph_id"] | None = None
     sort_order: Literal["asc", "desc"] | None = None
-    select: list[str] | None = None
+    select: list[AssistantField] | None = None
 
     model_config = example({"metadata": {"created_by": "system"}, "limit": 10})
 
@@ -174,7 +182,7 @@ class ThreadFilter(Body):
 class ThreadSearch(ThreadFilter, Page):
     sort_by: Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"] | None = None
     sort_order: Literal["asc", "desc"] | None = None
-    select: list[str] | None = None
+    select: list[ThreadField] | None = None
     extract: dict[str, str] | None = Field(None, description='{"last": "values.messages[-1].content"}', max_length=10)
 
     model_config = example({"metadata": {"graph_id": "react"}, "status": "idle", "limit": 10})

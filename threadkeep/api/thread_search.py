@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +61,7 @@ async def _query(engine: Engine, body: ThreadFilter, caller: Caller) -> ThreadQu
     return ThreadQuery(ids=ids, metadata=body.metadata, status=body.status)
 
 
-def _shown(row: dict[str, Any], select: list[str] | None, paths: dict[str, list[str | int]]) -> dict[str, Any]:
+def _shown(row: dict[str, Any], select: Sequence[str] | None, paths: dict[str, list[str | int]]) -> dict[str, Any]:
     shown = selected(row, select)
     if not paths:
         return shown
