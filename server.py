@@ -24,7 +24,7 @@ if find_spec("fastapi") is None:
 from dotenv import load_dotenv
 from fastapi import FastAPI, Header
 from langgraph.store.base import BaseStore
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from checkpoints import import_stock, open_checkpointer, open_store, reindex
 from nodes.model_check import check_model
@@ -33,6 +33,7 @@ from nodes.tools.user_memory import ALL_KINDS, everything_of, forget_all, namesp
 from threadkeep import commands
 from threadkeep.api.app import create_api
 from threadkeep.api.chat import ChatRequest, ResetRequest, check_graph, new_thread, require_graph, take_turn, thread_of
+from threadkeep.api.examples import ERASED, MEMORY, READY, RESET, USER_THREAD, documented, documented_chat, shown
 from threadkeep.api.meta import MetricsFormat, metrics_response, not_ready_because
 from threadkeep.api.mounting import drop_disabled
 from threadkeep.api.requests import CallerOf, EngineOf
@@ -144,7 +145,7 @@ class MemorySwitch(Body):
 
 
 def add_routes(app: FastAPI) -> None:
-    @app.post("/chat", tags=["Chat"])
+    @app.post("/chat", tags=["Chat"], responses=documented_chat())
     async def chat(
         body: ChatRequest,
         engine: EngineOf,
@@ -161,7 +162,7 @@ def add_routes(app: FastAPI) -> None:
         stream = body.stream or "text/event-stream" in accept
         return await take_turn(engine, body, thread, graph_id, caller, key=key, stream=stream)
 
-    @app.post("/reset", tags=["Chat"])
+    @app.post("/reset", tags=["Chat"], responses=documented(RESET))
     async def reset(body: ResetRequest, engine: EngineOf, caller: CallerOf) -> Response:
         """Start over: a new current thread for this user and graph; the old one stays in the history."""
         default = DEFAULT_GRAPH if DEFAULT_GRAPH in engine.graphs.ids else engine.graphs.ids[0]
@@ -174,22 +175,22 @@ def add_routes(app: FastAPI) -> None:
             await engine.threads.make_current(thread, replace=True)
         return Json({"thread_id": thread.thread_id, "user_id": user_id, "graph": graph_id})
 
-    @app.get("/health", tags=["System"])
+    @app.get("/health", tags=["System"], responses={200: shown({"status": "alive"})})
     async def health() -> Response:
         return Json({"status": "alive"})
 
-    @app.get("/ready", tags=["System"])
+    @app.get("/ready", tags=["System"], responses=READY)
     async def ready(engine: EngineOf) -> Response:
         reasons = await not_ready_because(engine)
         return Json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
 
-    @app.get("/metrics", tags=["System"])
+    @app.get("/metrics", tags=["System"], response_class=PlainTextResponse)
     async def metrics(engine: EngineOf, fmt: MetricsFormat = None) -> Response:
         return await metrics_response(engine, fmt)
 
 
 def add_people_routes(app: FastAPI) -> None:
-    @app.get("/users/{user_id}/threads", tags=["Chat"])
+    @app.get("/users/{user_id}/threads", tags=["Chat"], responses=documented([USER_THREAD]))
     async def user_threads(
         user_id: str, engine: EngineOf, caller: CallerOf, limit: int = 50, offset: int = 0
     ) -> Response:
@@ -198,23 +199,23 @@ def add_people_routes(app: FastAPI) -> None:
         found = await engine.threads.search(query, caller)
         return Json([summary_of(thread) for thread in found])
 
-    @app.get("/users/{user_id}/memory", tags=["Chat"])
+    @app.get("/users/{user_id}/memory", tags=["Chat"], responses=documented(MEMORY))
     async def user_memory(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
         """What the graphs remember of a user: preferences and notes, and whether memory is on."""
         return Json(await everything_of(await memory_store(engine, caller, user_id, "search"), user_id))
 
-    @app.put("/users/{user_id}/memory", tags=["Chat"])
+    @app.put("/users/{user_id}/memory", tags=["Chat"], responses=documented({"on": False}))
     async def switch_memory(user_id: str, body: MemorySwitch, engine: EngineOf, caller: CallerOf) -> Response:
         """Switch a user's memory on or off; what is stored stays until it is forgotten."""
         await switch(await memory_store(engine, caller, user_id, "put"), user_id, body.on)
         return Json({"on": body.on})
 
-    @app.delete("/users/{user_id}/memory", tags=["Chat"])
+    @app.delete("/users/{user_id}/memory", tags=["Chat"], responses=documented({"forgotten": 3}))
     async def forget(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
         """Forget a user's preferences and notes; the store's routes forget one of them."""
         return Json({"forgotten": await forget_all(await memory_store(engine, caller, user_id, "delete"), user_id)})
 
-    @app.delete("/users/{user_id}", tags=["Chat"])
+    @app.delete("/users/{user_id}", tags=["Chat"], responses=documented(ERASED))
     async def erase(user_id: str, engine: EngineOf, caller: CallerOf) -> Response:
         """Everything of a user goes: threads with runs and events, crons, assistants, and what is remembered."""
         caller, _ = await allowed(engine, person_named(caller, user_id), "delete")

@@ -85,6 +85,43 @@ async def test_the_documented_answers_have_the_keys_of_the_real_ones(raw: httpx.
         assert told - set(shown(path, method)) <= {"values", "parent_checkpoint", "parent_checkpoint_id"}, path
 
 
+@requirement("openapi.examples_are_true")
+async def test_the_plain_routes_document_what_they_answer(raw: httpx.AsyncClient) -> None:
+    paths = (await raw.get("/openapi.json")).json()["paths"]
+    who = {"user_id": uuid4().hex}
+    place = f"/users/{who['user_id']}"
+    for method, path, asked, body in (
+        ("post", "/chat", "/chat", {**who, "message": "hi", "graph": "echo"}),
+        ("post", "/reset", "/reset", {**who, "graph": "echo"}),
+        ("get", "/users/{user_id}/threads", f"{place}/threads", None),
+        ("get", "/users/{user_id}/memory", f"{place}/memory", None),
+        ("put", "/users/{user_id}/memory", f"{place}/memory", {"on": False}),
+        ("delete", "/users/{user_id}/memory", f"{place}/memory", None),
+        ("delete", "/users/{user_id}", place, None),
+        ("get", "/health", "/health", None),
+        ("get", "/ready", "/ready", None),
+    ):
+        answer = await raw.request(method, asked, json=body)
+        assert answer.status_code == 200, (asked, answer.text)
+        told = paths[path][method]["responses"]["200"]["content"]["application/json"]
+        assert told.get("schema", {}) == {}, path
+        assert same_form(told["example"], answer.json()), path
+    failed = await raw.post("/chat", json={"message": "fail", "graph": "moody"})
+    chat = paths["/chat"]["post"]["responses"]
+    assert set(chat) == {"200", "404", "409", "422", "502"}
+    assert set(chat["200"]["content"]) == {"application/json", "text/event-stream"}
+    assert failed.status_code == 502
+    assert same_form(chat["502"]["content"]["application/json"]["example"], failed.json())
+    assert list(paths["/metrics"]["get"]["responses"]["200"]["content"]) == ["text/plain"]
+
+
+def same_form(example: Any, answer: Any) -> bool:
+    """Whether both are objects with the same keys, or lists of such; the document leaves out what is null."""
+    if isinstance(example, list):
+        return isinstance(answer, list) and all(same_form(example[0], one) for one in answer)
+    return set(example) <= set(answer) and {key for key, item in answer.items() if item is not None} <= set(example)
+
+
 @requirement("errors.json")
 async def test_unknown_routes_and_methods_get_json_errors(raw: httpx.AsyncClient) -> None:
     missing = await raw.get("/no/such/route")

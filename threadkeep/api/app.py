@@ -39,7 +39,6 @@ from threadkeep.api.errors import install_error_handlers
 from threadkeep.api.mounting import MountPrefix
 from threadkeep.api.origin import add_cors, origin_policy
 from threadkeep.api.request_log import RequestLog
-from threadkeep.api.responses import Json
 from threadkeep.api.routing import Route, add_resources
 from threadkeep.config import Config
 from threadkeep.settings import Settings
@@ -72,7 +71,6 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         lifespan=whole_lifespan,
         redoc_url=None,
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
-        default_response_class=Json,
     )
     app.router.route_class = Route
     # Routes are tried in this order; what is asked for most comes first, and `/runs/crons` before `/runs/{run_id}`.

@@ -137,6 +137,43 @@ ITEM: dict[str, Any] = {
     "created_at": _TIME,
     "updated_at": _TIME,
 }
+CHAT: dict[str, Any] = {
+    "response": "17.5% of 2,340 is 409.5.",
+    "thread_id": _THREAD_ID,
+    "user_id": "ada",
+    "graph": "react",
+    "run_id": _RUN_ID,
+    "model": "openai:gpt-5-mini",
+    "duration": 1.6,
+    "tools_used": ["calculator"],
+    "usage": RUN["usage"],
+}
+FAILED_CHAT: dict[str, Any] = {
+    **CHAT,
+    "response": None,
+    "error": {"error": "APITimeoutError", "message": "Request timed out."},
+    "detail": "The run failed: Request timed out.",
+}
+RESET: dict[str, Any] = {"thread_id": _THREAD_ID, "user_id": "ada", "graph": "react"}
+USER_THREAD: dict[str, Any] = {
+    "thread_id": _THREAD_ID,
+    "graph": "react",
+    "status": "idle",
+    "last_message": "409.5",
+    "created_at": _TIME,
+    "updated_at": _TIME,
+}
+MEMORY: dict[str, Any] = {"on": True, "preferences": {"language": {"value": "English"}}, "notes": {}}
+ERASED: dict[str, Any] = {
+    "user_id": "ada",
+    "erased": {"threads": 2, "crons": 0, "assistants": 0, "store_items": 3},
+    "note": "Backups made before this still hold what was erased.",
+}
+CHAT_STREAM = (
+    f'event: metadata\r\ndata: {{"run_id":"{_RUN_ID}","thread_id":"{_THREAD_ID}","graph":"react"}}\r\n\r\n'
+    'event: token\r\ndata: {"text":"409.5","message_id":"m2"}\r\n\r\n'
+    f'event: done\r\ndata: {{"response":"409.5","thread_id":"{_THREAD_ID}","run_id":"{_RUN_ID}"}}\r\n\r\n'
+)
 STREAM = (
     f'event: metadata\r\ndata: {{"run_id":"{_RUN_ID}","attempt":1}}\r\nid: 1\r\n\r\n'
     'event: values\r\ndata: {"messages":[]}\r\nid: 2\r\n\r\n'
@@ -162,9 +199,21 @@ ERRORS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def shown(answer: Any, description: str = "OK") -> dict[str, Any]:
+    """One OpenAPI response: JSON like `answer`."""
+    return {"description": description, "content": {"application/json": {"example": answer}}}
+
+
 def documented(answer: Any, *, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """OpenAPI responses of a route that answers JSON like `answer`, or an error."""
-    return {**ERRORS, status: {"description": "OK", "content": {"application/json": {"example": answer}}}}
+    return {**ERRORS, status: shown(answer)}
+
+
+def documented_chat() -> dict[int | str, dict[str, Any]]:
+    """A turn, whole or streamed, and what a failed one answers."""
+    turn = shown(CHAT)
+    turn["content"]["text/event-stream"] = {"example": CHAT_STREAM}
+    return {**ERRORS, 200: turn, 502: shown(FAILED_CHAT, "The run failed, or was cancelled")}
 
 
 def documented_stream() -> dict[int | str, dict[str, Any]]:
@@ -173,3 +222,9 @@ def documented_stream() -> dict[int | str, dict[str, Any]]:
 
 def documented_events() -> dict[int | str, dict[str, Any]]:
     return {**ERRORS, 200: {"description": "Server-Sent Events", "content": {"text/event-stream": {"example": EVENTS}}}}
+
+
+READY: dict[int | str, dict[str, Any]] = {
+    200: shown({"ready": True, "reasons": []}),
+    503: shown({"ready": False, "reasons": ["The server is stopping."]}, "Send no runs here now"),
+}
