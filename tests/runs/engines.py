@@ -34,7 +34,9 @@ class HeldClock:
 
 
 @asynccontextmanager
-async def opened(tmp_path: Path, clock: HeldClock, gate: asyncio.Event | None = None) -> AsyncIterator[Engine]:
+async def opened(
+    tmp_path: Path, clock: HeldClock, gate: asyncio.Event | None = None, *, database_uri: str = ""
+) -> AsyncIterator[Engine]:
     """A whole engine with one graph, which waits for the gate if there is one."""
 
     async def answer(state: MessagesState) -> dict[str, Any]:
@@ -52,7 +54,7 @@ async def serving(tmp_path: Path, graphs: dict[str, Any], clock: Clock) -> Async
     """A whole engine with these graphs."""
     config = Config(tmp_path, {name: GraphSpec(Target(f"./{name}.py", "graph")) for name in graphs})
     async with open_engine(
-        Settings(data_dir=tmp_path / "data", drain_seconds=0.1),
+        Settings(data_dir=tmp_path / "data", drain_seconds=0.1, database_uri=database_uri),
         config,
         graphs,
         open_saver=open_checkpointer,

@@ -10,6 +10,7 @@ from threadkeep.runs.queue import Accepted, RunQueue
 from threadkeep.runs.run import Run, RunKwargs
 from threadkeep.storage.thread_rows import Thread
 
+EARLIER = "2025-12-31T23:00:00.000000+00:00"
 NOW = "2026-01-01T00:00:00.000000+00:00"
 LATER = "2026-01-01T00:00:10.000000+00:00"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import pytest
 
-from tests.runs.records import LATER, NOW, enqueue, new_run
+from tests.runs.records import EARLIER, LATER, NOW, enqueue, new_run
 from threadkeep.callers import EVERYONE, Caller
 from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.runs.queue import RunQueue
@@ -24,8 +25,8 @@ def queue(database: Database) -> RunQueue:
     return RunQueue(database, worker_id="this", lease_seconds=0)
 
 
-async def claimed_ids(queue: RunQueue, limit: int = 10, **given: object) -> list[str]:
-    return [run.run_id for run in await queue.claim(now=NOW, limit=limit, **given)]  # type: ignore[arg-type]
+async def claimed_ids(queue: RunQueue, limit: int = 10, now: str = NOW, **given: object) -> list[str]:
+    return [run.run_id for run in await queue.claim(now=now, limit=limit, **given)]  # type: ignore[arg-type]
 
 
 async def test_runs_of_a_thread_start_one_after_the_other_in_the_order_of_acceptance(queue: RunQueue) -> None:
@@ -199,6 +200,41 @@ async def test_a_clock_that_jumps_back_changes_no_order(queue: RunQueue) -> None
     earlier = (await enqueue(queue, "t", created_at=NOW, due_at=NOW)).run
     assert await claimed_ids(queue) == [later.run_id]
     assert [run.run_id for run in await queue.list_runs("t", EVERYONE)] == [earlier.run_id, later.run_id]
+
+
+@pytest.mark.fault(16)
+async def test_a_clock_that_is_set_back_neither_holds_up_a_waiting_run_nor_lets_another_past(queue: RunQueue) -> None:
+    await enqueue(queue, "t")
+    [running] = await queue.claim(now=NOW, limit=1)
+    waiting = (await enqueue(queue, "t")).run
+    newer = (await enqueue(queue, "t", created_at=EARLIER)).run
+    await queue.finish(running, SUCCESS, now=EARLIER)
+    assert await queue.something_waits(now=EARLIER)
+    assert await queue.next_due(now=EARLIER) is None
+    assert await queue.longest_wait(datetime.fromisoformat(EARLIER)) == 0
+    assert await claimed_ids(queue, now=EARLIER) == [waiting.run_id]
+    [running] = await queue.active_runs(EVERYONE, status="running")
+    await queue.finish(running, SUCCESS, now=EARLIER)
+    assert await claimed_ids(queue, now=EARLIER) == [newer.run_id]
+
+
+@pytest.mark.fault(16)
+async def test_a_delayed_run_that_has_started_once_waits_for_no_clock_again(queue: RunQueue) -> None:
+    delayed = (await enqueue(queue, "t", due_at=LATER)).run
+    assert await claimed_ids(queue, now=LATER) == [delayed.run_id]
+    await queue.rescue(now=NOW)
+    await enqueue(queue, "t")
+    assert await queue.next_due(now=NOW) is None
+    assert await claimed_ids(queue) == [delayed.run_id]
+
+
+@pytest.mark.fault(16)
+async def test_a_delayed_run_keeps_its_time_whatever_the_clock_does(queue: RunQueue) -> None:
+    delayed = (await enqueue(queue, "t", due_at=LATER)).run
+    assert await claimed_ids(queue, now=EARLIER) == []
+    assert not await queue.something_waits(now=EARLIER)
+    assert await queue.next_due(now=EARLIER) == LATER
+    assert await claimed_ids(queue, now=LATER) == [delayed.run_id]
 
 
 async def test_a_place_in_the_order_is_never_given_again(queue: RunQueue) -> None:

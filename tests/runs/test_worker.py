@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -63,6 +64,55 @@ async def test_a_run_that_meets_nobody_is_started_by_the_transaction_that_stores
         assert ((await the_run(engine)).status, (await the_run(engine)).attempt) == ("running", 1)
         gate.set()
         await until(lambda: the_run(engine), lambda seen: seen.status == "success")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_uri(request: pytest.FixtureRequest) -> str:
+    return "" if request.param == "sqlite" else request.getfixturevalue("postgres_uri")
+
+
+async def say(engine: Engine, text: str) -> None:
+    request = replace(REQUEST, input={"messages": text})
+    await engine.acceptance.accept(request, EVERYONE, thread_id=THREAD)
+
+
+async def all_said(engine: Engine) -> list[str]:
+    """What the thread was told, in the order in which it was, once it has answered all of it."""
+    runs = lambda: engine.queue.list_runs(THREAD, EVERYONE)  # noqa: E731
+    await until(runs, lambda seen: {run.status for run in seen} == {"success"})
+    found = await engine.saver.aget_tuple({"configurable": {"thread_id": THREAD, "checkpoint_ns": ""}})
+    assert found is not None
+    return [message.text for message in found.checkpoint["channel_values"]["messages"] if message.type == "human"]
+
+
+@pytest.mark.fault(16)
+async def test_a_thread_is_answered_in_order_at_once_while_the_clock_is_set_back(
+    tmp_path: Path, database_uri: str
+) -> None:
+    clock, gate = HeldClock(), asyncio.Event()
+    async with opened(tmp_path, clock, gate, database_uri=database_uri) as engine:
+        await say(engine, "one")
+        await until(lambda: engine.queue.depth(), lambda depth: depth.running == 1)
+        await say(engine, "two")
+        clock.moment -= timedelta(hours=1)
+        await say(engine, "three")
+        gate.set()
+        assert await all_said(engine) == ["one", "two", "three"]
+
+
+@pytest.mark.fault(16)
+async def test_a_thread_is_answered_in_order_at_once_by_a_server_that_starts_with_its_clock_set_back(
+    tmp_path: Path, database_uri: str
+) -> None:
+    clock = HeldClock()
+    async with opened(tmp_path, clock, asyncio.Event(), database_uri=database_uri) as engine:
+        await say(engine, "one")
+        await until(lambda: engine.queue.depth(), lambda depth: depth.running == 1)
+        await say(engine, "two")
+    clock.moment -= timedelta(hours=1)
+    async with opened(tmp_path, clock, database_uri=database_uri) as engine:
+        await say(engine, "three")
+        assert await all_said(engine) == ["one", "two", "three"]
 
 
 async def test_a_run_begins_although_its_asker_went_away_while_it_was_stored(tmp_path: Path) -> None:

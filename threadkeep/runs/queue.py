@@ -22,7 +22,7 @@ from threadkeep.runs.entering import Accepted, Starter, enter, find_by_key, mark
 from threadkeep.runs.quotas import Quotas
 from threadkeep.runs.records import COLUMNS, run_from
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
-from threadkeep.runs.stored_runs import StoredRuns
+from threadkeep.runs.stored_runs import DUE, StoredRuns
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.intents import Intent, add_intent
@@ -139,12 +139,12 @@ class RunQueue(StoredRuns):
             leased, lease = self._lease(connection)
             rows = connection.execute(
                 f"""SELECT seq, thread_id FROM runs AS r
-                   WHERE status = 'pending' AND due_at <= :now
+                   WHERE status = 'pending' AND {DUE}
                      AND graph_id NOT IN (SELECT value FROM json_each(:full))
                      AND thread_id NOT IN (SELECT value FROM json_each(:other_than))
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'running')
                      AND NOT EXISTS (SELECT 1 FROM runs WHERE thread_id = r.thread_id AND status = 'pending'
-                                       AND seq < r.seq AND due_at <= :now)
+                                       AND seq < r.seq AND {DUE})
                    ORDER BY attempt = 0, seq LIMIT :limit {connection.dialect.claimable}""",
                 {
                     "now": now,

@@ -15,6 +15,12 @@ from threadkeep.runs.run import Run, RunStatus
 from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import visible
 
+DUE = "(due_at <= :now OR due_at <= created_at OR attempt > 0)"
+"""Whether a pending run may start: always, unless it was to wait for a time that has not come and has never started.
+
+A wall clock that was set back holds up nobody else, and so lets nobody past on a thread.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
@@ -88,14 +94,14 @@ class StoredRuns:
     async def next_due(self, *, now: str) -> str | None:
         """When the earliest delayed run becomes due, if one waits for its time."""
         row = await self._database.read_one(
-            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at > ?", (now,)
+            f"SELECT min(due_at) FROM runs WHERE status = 'pending' AND NOT {DUE}", {"now": now}
         )
         return None if row is None else row[0]
 
     async def longest_wait(self, now: datetime) -> float:
         """For how many seconds the pending run that is due longest could have been running."""
         row = await self._database.read_one(
-            "SELECT min(due_at) FROM runs WHERE status = 'pending' AND due_at <= ?", (timestamp(now),)
+            f"SELECT min(due_at) FROM runs WHERE status = 'pending' AND {DUE}", {"now": timestamp(now)}
         )
         return 0.0 if row is None or row[0] is None else seconds_since(row[0], now)
 
@@ -109,5 +115,5 @@ class StoredRuns:
 
     async def something_waits(self, *, now: str) -> bool:
         """Whether there is a run that is due and was not started."""
-        query = "SELECT 1 FROM runs WHERE status = 'pending' AND due_at <= ? LIMIT 1"
-        return await self._database.read_one(query, (now,)) is not None
+        query = f"SELECT 1 FROM runs WHERE status = 'pending' AND {DUE} LIMIT 1"
+        return await self._database.read_one(query, {"now": now}) is not None
