@@ -35,14 +35,17 @@ def owned_file(path: Path) -> Iterator[Path]:
     locks that SQLite itself holds on it.
     """
     lock_path = path.with_name(path.name + ".lock")
-    descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.fdopen(os.open(lock_path, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
+    if sys.platform != "win32":
+        # A child that a tool forks shares the lock, and could outlive the owner.
+        os.register_at_fork(after_in_child=lock.close)
     try:
-        _lock(descriptor, path)
+        _lock(lock.fileno(), path)
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         yield path
     finally:
-        os.close(descriptor)
+        lock.close()
 
 
 def _lock(descriptor: int, path: Path) -> None:

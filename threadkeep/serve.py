@@ -53,6 +53,8 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in sockets or ():
+            _keep_from_children(listening)
         app = self.config.loaded_app
         await self._opened.enter_async_context(app.router.lifespan_context(app))
         await super().startup(sockets=sockets)
@@ -163,8 +165,18 @@ def _bind(settings: Settings) -> socket.socket:
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}. "
             "Stop what listens there, or choose another port with --port."
         ) from None
-    listening.set_inheritable(True)
     return listening
+
+
+def _keep_from_children(listening: socket.socket) -> None:
+    """A tool's child processes do not hold the port: one that outlives this process would keep the next from it."""
+    listening.set_inheritable(False)  # a restart on change passes it on as inheritable
+    os.register_at_fork(after_in_child=lambda: _drop(listening))
+
+
+def _drop(listening: socket.socket) -> None:
+    if (descriptor := listening.detach()) >= 0:
+        os.close(descriptor)  # `close` of the socket would wait until the loop, which this child has not, lets go of it
 
 
 def _address(listening: socket.socket) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -172,6 +175,50 @@ def test_a_changed_source_restarts_the_server_and_keeps_the_threads(tmp_path: Pa
             assert again["thread_id"] == thread_id
             assert again["response"] == "Your name is Ada."
         assert server.stop() == 0
+
+
+LEAVING = """
+import multiprocessing, os, time
+from pathlib import Path
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
+
+class State(TypedDict, total=False):
+    command: str
+    child: str
+
+def leave(state: State) -> State:
+    if "command" in state:
+        os.system(f"{state['command']} & echo $! > {state['child']}")
+    else:
+        child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        child.start()
+        Path(state["child"]).write_text(f"{child.pid}")
+    return {}
+
+graph = StateGraph(State).add_node("leave", leave).add_edge(START, "leave").compile()
+"""
+
+
+@pytest.mark.parametrize("command", ["sleep 60", None], ids=["another program", "a fork of the server"])
+def test_a_child_process_that_a_tool_left_keeps_nobody_from_starting_again(tmp_path: Path, command: str | None) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    (tmp_path / "langgraph.json").write_text('{"dependencies": ["."], "graphs": {"leaving": "./leaving.py:graph"}}')
+    child = tmp_path / "child"
+    asked = {"child": str(child)} if command is None else {"child": str(child), "command": command}
+    with running_server(tmp_path / "data", config=tmp_path / "langgraph.json") as server:
+        with server.client() as client:
+            client.post("/runs/wait", json={"assistant_id": "leaving", "input": asked}).raise_for_status()
+        server.kill()
+        number = int(child.read_text())
+        try:
+            server.arguments = ["--port", str(urlsplit(server.url).port)]
+            server.restart()
+            os.kill(number, 0)  # it still lives
+            with server.client() as client:
+                assert client.get("/ready").status_code == 200
+        finally:
+            os.kill(number, signal.SIGKILL)
 
 
 def _answers(client: httpx.Client) -> str | None:

@@ -27,6 +27,9 @@ def hold_folder(folder: Path) -> Iterator[HeldFolder]:
         lock = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise StartupError(f"The data folder {folder} cannot be used: {error.strerror}.") from error
+    file = os.fdopen(lock, "r+b", buffering=0)
+    # A tool's forked child could outlive this process, and would hold the folder with it.
+    os.register_at_fork(after_in_child=file.close)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,4 +45,4 @@ def hold_folder(folder: Path) -> Iterator[HeldFolder]:
         yield HeldFolder(folder, left_in_a_hurry)
         os.ftruncate(lock, 0)
     finally:
-        os.close(lock)
+        file.close()
