@@ -7,16 +7,16 @@ all, and is answered in its words.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
-from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from threadkeep.api.bodies import loads, once_more, reading, sent_with
 
 Endpoint = Callable[..., Awaitable[Any]]
 
@@ -34,12 +34,9 @@ def direct(endpoint: Endpoint, dependant: Dependant, *, by_fastapi: ASGIApp) -> 
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> ASGIApp:
         request = Request(scope, receive, send)
+        sent = await sent_with(request)
         try:
-            sent = await request.body()
-        except ClientDisconnect:
-            raise HTTPException(400, "There was an error parsing the body") from None
-        try:
-            body = validate(json.loads(sent))
+            body = await reading(sent, lambda text: validate(loads(text)))
         except ValueError:
             return partial(_again, by_fastapi, sent)
         values = {**absent, body_name: body, request_name: request}
@@ -86,9 +83,4 @@ def _is_plain(dependant: Dependant) -> bool:
 
 async def _again(app: ASGIApp, sent: bytes, scope: Scope, receive: Receive, send: Send) -> None:
     """The application, given the body that was read already once more."""
-    messages: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
-
-    async def replayed() -> Message:
-        return messages.pop() if messages else await receive()
-
-    await app(scope, replayed, send)
+    await app(scope, once_more(sent, receive), send)

@@ -6,8 +6,10 @@ Nothing is kept between requests, so there is no session to lose; each call is a
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
+from fastapi import Request
 from mcp import types
 from mcp.server.lowlevel import Server
 from mcp.server.streamable_http import StreamableHTTPServerTransport
@@ -17,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from threadkeep import __version__, json
 from threadkeep.api.answers import answer_of
+from threadkeep.api.bodies import loads, once_more, reading, sent_with
 from threadkeep.api.graph_schemas import graph_schemas
 from threadkeep.api.responses import final_values
 from threadkeep.callers import Caller
@@ -37,6 +40,9 @@ class McpAnswer(Response):
         self._server = server
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sent = await sent_with(Request(scope, receive))
+        with suppress(ValueError):  # of what is no JSON the package tells in its own words
+            await reading(sent, loads)
         # The package takes no `*/*` for it, which is what curl and others say.
         MutableHeaders(scope=scope)["accept"] = "application/json"
         transport = StreamableHTTPServerTransport(mcp_session_id=None, is_json_response_enabled=True)
@@ -50,7 +56,7 @@ class McpAnswer(Response):
         serving = asyncio.create_task(serve())
         try:
             await connected.wait()
-            await transport.handle_request(scope, receive, send)
+            await transport.handle_request(scope, once_more(sent, receive), send)
         finally:
             await transport.terminate()
             await asyncio.gather(serving, return_exceptions=True)

@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from threadkeep.api.actions import Rule, rule_of
 from threadkeep.api.auth import allowed
+from threadkeep.api.bodies import reading_json
 from threadkeep.api.direct import direct
 from threadkeep.api.requests import CallerOf, EngineOf
 
@@ -34,6 +35,10 @@ class Route(APIRoute):
         self.app = direct(self.endpoint, self.dependant, by_fastapi=self.app)
         self._front, self._end = self.path_format.partition("{")[0], self.path_format.rpartition("}")[2]
         self._slashes = self.path_format.count("/")
+
+    def get_route_handler(self) -> Callable[[Request], Any]:
+        handler = super().get_route_handler()
+        return handler if self.body_field is None else reading_json(handler)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         path: str = scope["path"]

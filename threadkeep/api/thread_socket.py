@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 
 from threadkeep import json
 from threadkeep.api.auth import COUNTED, watcher_of
+from threadkeep.api.bodies import loads, reading
 from threadkeep.api.errors import status_of, words_of
 from threadkeep.api.protocol_answers import Answer, OnThread, RefusedError, code_of
 from threadkeep.api.requests import EngineOf
@@ -31,7 +32,7 @@ from threadkeep.api.thread_events import (
     thread_events,
     watched_thread,
 )
-from threadkeep.errors import ThreadkeepError
+from threadkeep.errors import InvalidError, ThreadkeepError
 from threadkeep.streams.protocol import ProtocolEvent
 from threadkeep.streams.sse import StreamCutError
 
@@ -127,9 +128,15 @@ class _Session:
 
     async def _command(self, text: str) -> None:
         try:
-            command = CommandEnvelope.model_validate_json(text)
+            command = await reading(text, lambda sent: CommandEnvelope.model_validate(loads(sent)))
         except ValidationError as error:
             await self._say(refusal(None, "invalid_argument", words_of(error.errors())))
+            return
+        except InvalidError as error:
+            await self._say(refusal(None, code_of(error), str(error)))
+            return
+        except ValueError as error:
+            await self._say(refusal(None, "invalid_argument", f"The command is not valid JSON: {error}"))
             return
         try:
             await self._socket.scope[COUNTED]()
