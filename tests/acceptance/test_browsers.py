@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.processes import ServerProcess, running_server
+from threadkeep.api.origin import OriginPolicy
 
 STUDIO = "https://smith.langchain.com"
 LOOPBACK = ["http://localhost:3000", "http://127.0.0.1:5173", "https://localhost", "http://[::1]:8080"]
@@ -18,6 +19,7 @@ FOREIGN = [
     "http://smith.langchain.com",
     "http://127.0.0.1.evil.example",
     "null",
+    "http://[::1",
 ]
 
 
@@ -70,11 +72,19 @@ def test_json_sent_as_plain_text_is_read_as_json(http: httpx.Client) -> None:
     assert reply.json()["response"] == "2 + 2 = 4"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8123", "localhost.evil.example", "169.254.169.254", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8123", "localhost.evil.example", "169.254.169.254", "", "[::1"]
+)
 def test_a_foreign_host_name_is_refused(http: httpx.Client, host: str) -> None:
     reply = http.get("/info", headers={"host": host})
     assert reply.status_code in (400, 403)
     assert "version" not in reply.text
+
+
+def test_a_host_that_is_no_address_is_refused_where_any_name_is_served() -> None:
+    anywhere = OriginPolicy(None, frozenset(), None)
+    assert anywhere.refusal({b"host": b"agents.example:8123"}) is None
+    assert anywhere.refusal({b"host": b"[::1"}) is not None
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])

@@ -57,7 +57,8 @@ class OriginPolicy:
         return None
 
     def allows_host(self, host: str) -> bool:
-        return self.hosts is None or _name_of(host) in self.hosts
+        name = _name_of(host)
+        return name is not None and (self.hosts is None or name in self.hosts)
 
     def allows_origin(self, origin: str, host: str) -> bool:
         if "*" in self.origins or origin in self.origins or _netloc(origin) == host.lower():
@@ -123,10 +124,16 @@ def _text(header: bytes) -> str:
 
 
 @lru_cache(maxsize=64)
-def _name_of(host: str) -> str:
-    """Without the port; IPv6 addresses without their brackets."""
-    return (urlsplit(f"//{host}").hostname or "").lower()
+def _name_of(host: str) -> str | None:
+    """Without the port; IPv6 addresses without their brackets. None for what is no address."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:  # half a pair of brackets, say
+        return None
 
 
-def _netloc(origin: str) -> str:
-    return urlsplit(origin).netloc.lower()
+def _netloc(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
