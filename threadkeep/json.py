@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 # Dataclasses are ours to take apart: a slot that was never set ends the whole process inside of orjson 3.13.
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
+_LEAST_WHOLE, _MOST_WHOLE = -(2**63), 2**64 - 1
 
 # Nothing of these is written otherwise than it stands there, so that `model_dump`, which takes ten times as long to
 # come to the same, is not asked. A subclass may have ideas of its own. What is in an artifact is written as it would be
@@ -46,11 +47,14 @@ _PLAIN_MESSAGES = frozenset(
 
 _WRITTEN_AS_TEXT = (PurePath, IPv4Address, IPv4Network, IPv6Address, IPv6Network, complex, tzinfo)
 _WHOLE_BELOW = 2**63  # what the encoder takes as an integer
-_MOST_BITS = 14_000  # Python writes no integer of more than some 4,300 digits
 
 
 def dumps(value: Any) -> bytes:
-    """Encode anything a graph or a record holds; never raises for what merely has no JSON form."""
+    """Encode anything a graph or a record holds; never raises for what merely has no JSON form.
+
+    `loads` takes whatever this writes. A whole number past 64 bits is written as the nearest fraction, as every client
+    in JavaScript has it, and one that no fraction reaches as the text of its digits.
+    """
     try:
         return orjson.dumps(value, default=_jsonable, option=_OPTIONS)
     except TypeError:
@@ -146,7 +150,7 @@ def _plain(value: Any, seen: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, float):
         return None if value is None or value != value or abs(value) == float("inf") else value
     if isinstance(value, int):
-        return value if value.bit_length() < _MOST_BITS else None
+        return value if _LEAST_WHOLE <= value <= _MOST_WHOLE else _past_64_bits(value)
     if id(value) in seen:
         return None
     within = (*seen, id(value))
@@ -168,6 +172,20 @@ def _key(key: Any) -> str:
         return dumps_text(form)
     text: str = _plain(_text(key), ())
     return text
+
+
+def _past_64_bits(number: int) -> float | str:
+    try:
+        return float(number)
+    except OverflowError:
+        return _digits(number)
+
+
+def _digits(number: int) -> str:
+    try:
+        return str(number)
+    except ValueError:  # more digits than Python is willing to write
+        return hex(number)
 
 
 def _scalar(value: Any) -> Any:

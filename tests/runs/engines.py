@@ -45,12 +45,14 @@ async def opened(
         return {"messages": [("ai", "done")]}
 
     graph = StateGraph(MessagesState).add_node("answer", answer).add_edge(START, "answer").compile()
-    async with serving(tmp_path, {"g": graph}, clock) as engine:
+    async with serving(tmp_path, {"g": graph}, clock, database_uri=database_uri) as engine:
         yield engine
 
 
 @asynccontextmanager
-async def serving(tmp_path: Path, graphs: dict[str, Any], clock: Clock) -> AsyncIterator[Engine]:
+async def serving(
+    tmp_path: Path, graphs: dict[str, Any], clock: Clock, *, database_uri: str = ""
+) -> AsyncIterator[Engine]:
     """A whole engine with these graphs."""
     config = Config(tmp_path, {name: GraphSpec(Target(f"./{name}.py", "graph")) for name in graphs})
     async with open_engine(
