@@ -171,6 +171,27 @@ async def test_a_time_that_can_bring_no_run_passes_and_holds_up_no_other(tmp_pat
         await all_ended(engine, thread_id)
 
 
+async def test_one_that_cannot_be_read_holds_up_no_other_and_a_run_of_that_kind_ends_as_an_error(
+    engine: Engine, clock: HeldClock
+) -> None:
+    thread_id = await add_thread(engine)
+    await add_cron(engine)
+    await add_cron(engine, thread_id, asked={"after_seconds": 60})
+    too_long = '{"a": ' + "9" * 400 + "}"
+    spoilt = "UPDATE crons SET payload = ? WHERE cron_id = 'cron-0'"
+    await engine.database.write(lambda connection: connection.execute(spoilt, (too_long,)))
+    clock.moment = NOON + timedelta(minutes=1)
+    await engine.cron_timer.fire_due()
+    [run] = await runs_of(engine, thread_id)
+    spoilt = "UPDATE runs SET kwargs = ?"
+    await engine.database.write(lambda connection: connection.execute(spoilt, (too_long,)))
+    clock.moment = NOON + timedelta(minutes=3)
+    engine.worker.wake()
+    [ended] = await until(lambda: runs_of(engine, thread_id), lambda runs: runs and not runs[0].active)
+    assert (ended.run_id, ended.status, ended.error["error"]) == (run.run_id, "error", "UnreadableRun")
+    assert (await engine.threads.get(thread_id, EVERYONE)).status == "error"
+
+
 async def test_a_cron_is_its_owners_and_so_are_its_runs(engine: Engine, clock: HeldClock) -> None:
     made = await add_cron(engine, owner="ada", asked={"on_completion": "keep"})
     clock.moment = NOON + timedelta(minutes=1)

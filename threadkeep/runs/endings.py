@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from threadkeep import json
 from threadkeep.clock import new_uuid7, timestamp
 from threadkeep.runs.quotas import count_tokens
-from threadkeep.runs.records import COLUMNS, run_from
+from threadkeep.runs.records import COLUMNS, run_to_end
 from threadkeep.runs.run import Ending, Run
 from threadkeep.runs.wire import run_wire
 from threadkeep.storage.connection import Connection
@@ -39,7 +39,7 @@ def settle_if_idle(connection: Connection, thread_id: str, now: str) -> None:
 def end_pending(connection: Connection, run_id: str, action: str, reason: str, now: str) -> None:
     """A run that waits is stopped at once. One that has started before (rescued, released) may own checkpoints."""
     [row] = connection.execute(f"SELECT {COLUMNS} FROM runs WHERE run_id = ?", (run_id,)).fetchall()
-    run = replace(run_from(row), cancel_reason=reason)
+    run = replace(run_to_end(connection, row), cancel_reason=reason)
     _tell(connection, run, Ending("interrupted", "interrupted", values=b"{}"), now)
     connection.tell(f"end {run_id} {run.thread_id}")
     if action == "rollback":

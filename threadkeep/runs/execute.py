@@ -195,6 +195,8 @@ class Executor:
         await self._cleanup.undo_runs(run.thread_id)
         if run.cancel is not None:
             return cancelled_ending(run.cancel)
+        if run.error is not None:
+            return _failed(run.error)
         beginning = await self._beginning(attempt)
         if isinstance(beginning, Ending):
             return beginning

@@ -20,7 +20,7 @@ from threadkeep.runs.early_ends import EarlyEnds
 from threadkeep.runs.endings import delete_run, end_pending, settle_if_idle, store_end
 from threadkeep.runs.entering import Accepted, Starter, enter, find_by_key, mark_cancelled
 from threadkeep.runs.quotas import Quotas
-from threadkeep.runs.records import COLUMNS, run_from
+from threadkeep.runs.records import COLUMNS, run_to_end
 from threadkeep.runs.run import CancelAction, Ending, Run, RunStatus, cancelled_ending
 from threadkeep.runs.stored_runs import DUE, StoredRuns
 from threadkeep.storage.connection import Connection, Row
@@ -132,7 +132,8 @@ class RunQueue(StoredRuns):
     ) -> list[Run]:
         """Start up to `limit` due runs on idle threads, rescued ones first, then in order of acceptance.
 
-        None of a graph that is full, and none on the threads of `other_than`.
+        None of a graph that is full, and none on the threads of `other_than`. One that cannot be read has an `error`,
+        with which it is to end.
         """
 
         def work(connection: Connection) -> list[Run]:
@@ -154,7 +155,7 @@ class RunQueue(StoredRuns):
                 },
             ).fetchall()
             return [
-                run_from(row)
+                run_to_end(connection, row)
                 for seq, thread_id in rows
                 if connection.try_lock(thread_key(thread_id))
                 for row in connection.execute(

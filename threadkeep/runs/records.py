@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
+
 from threadkeep import json
 from threadkeep.runs.run import Run, RunKwargs
 from threadkeep.storage.connection import Connection, Row
+from threadkeep.storage.readable import UnreadableRowError, reads
+
+log = structlog.get_logger("threadkeep.runs")
 
 COLUMNS = """run_id, thread_id, assistant_id, graph_id, owner, user_id, status, multitask_strategy, metadata, kwargs,
     idempotency_key, due_at, attempt, failed_attempts, progress, cancel, error, outcome, created_at, updated_at,
@@ -54,6 +59,7 @@ def as_stored(run: Run) -> Run:
     )
 
 
+@reads("run")
 def run_from(row: Row) -> Run:
     return Run(
         run_id=row[0],
@@ -80,3 +86,16 @@ def run_from(row: Row) -> Run:
         ended_at=row[21],
         cancel_reason=row[22],
     )
+
+
+def run_to_end(connection: Connection, row: Row) -> Run:
+    """The run; one that cannot be read has nothing left to do, and an `error` that says so: here and in its row."""
+    try:
+        return run_from(row)
+    except UnreadableRowError as problem:
+        log.error("run_unreadable", run_id=row[0], thread_id=row[1], error=str(problem))
+        told = json.dumps_text({"error": "UnreadableRun", "message": str(problem)})
+    connection.execute(
+        "UPDATE runs SET metadata = '{}', kwargs = '{}', outcome = '{}', error = ? WHERE run_id = ?", (told, row[0])
+    )
+    return run_from((*row[:8], "{}", "{}", *row[10:16], told, "{}", *row[18:]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from threadkeep import json
 from threadkeep.callers import Caller
 from threadkeep.clock import seconds_since, timestamp
 from threadkeep.errors import NotFoundError
@@ -14,6 +13,9 @@ from threadkeep.runs.records import COLUMNS, run_from
 from threadkeep.runs.run import Run, RunStatus
 from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import visible
+from threadkeep.storage.readable import readable, readable_or_none
+from threadkeep.storage.thread_rows import COLUMNS as THREAD_COLUMNS
+from threadkeep.storage.thread_rows import thread_from
 
 DUE = "(due_at <= :now OR due_at <= created_at OR attempt > 0)"
 """Whether a pending run may start: always, unless it was to wait for a time that has not come and has never started.
@@ -45,8 +47,9 @@ class StoredRuns:
         """A run is there for whom its thread is there, whoever started it."""
         if caller.sees_all:
             return True
-        row = await self._database.read_one("SELECT owner, metadata FROM threads WHERE thread_id = ?", (thread_id,))
-        return row is not None and visible(row[0], json.loads(row[1]), caller)
+        row = await self._database.read_one(f"SELECT {THREAD_COLUMNS} FROM threads WHERE thread_id = ?", (thread_id,))
+        thread = None if row is None else readable_or_none(thread_from, row)
+        return thread is not None and visible(thread.owner, thread.metadata, caller)
 
     async def by_key(self, idempotency_key: str, caller: Caller) -> Run | None:
         """The run that a request with this key made, if there was one."""
@@ -62,7 +65,7 @@ class StoredRuns:
                 ORDER BY seq DESC LIMIT :limit OFFSET :offset""",
             {"thread": thread_id, "status": status, "limit": limit, "offset": offset},
         )
-        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
+        return readable(run_from, [row for row in rows if await self._thread_seen(row[1], caller)])
 
     async def sequence(self, run_id: str) -> int | None:
         """The place of a run in the order of acceptance."""
@@ -80,7 +83,7 @@ class StoredRuns:
             f"SELECT {COLUMNS} FROM runs WHERE thread_id = :thread AND seq >= :seq ORDER BY seq",
             {"thread": thread_id, "seq": sequence},
         )
-        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
+        return readable(run_from, [row for row in rows if await self._thread_seen(row[1], caller)])
 
     async def active_runs(self, caller: Caller, *, status: RunStatus | None = None) -> list[Run]:
         """All pending and running runs (or those of one of these statuses), in order of acceptance."""
@@ -89,7 +92,7 @@ class StoredRuns:
                 AND (:status IS NULL OR status = :status) ORDER BY seq""",
             {"status": status},
         )
-        return [run_from(row) for row in rows if await self._thread_seen(row[1], caller)]
+        return readable(run_from, [row for row in rows if await self._thread_seen(row[1], caller)])
 
     async def next_due(self, *, now: str) -> str | None:
         """When the earliest delayed run becomes due, if one waits for its time."""

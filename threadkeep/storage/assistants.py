@@ -17,6 +17,7 @@ from threadkeep.errors import BadRequestError, ConflictError, ForbiddenError, No
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import contains, visible
+from threadkeep.storage.readable import readable, reads
 
 # The namespace that every Agent Server derives its system assistants' ids from; clients hard-code the results.
 _NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
@@ -73,7 +74,7 @@ class Assistants:
             connection.lock(*(_key(system_assistant_id(graph_id)) for graph_id in graphs))
             for graph_id, description in graphs.items():
                 assistant_id = system_assistant_id(graph_id)
-                if _find(connection, assistant_id) is None:
+                if not _is_there(connection, assistant_id):
                     assistant = Assistant(
                         assistant_id,
                         graph_id,
@@ -126,7 +127,7 @@ class Assistants:
                 ORDER BY {query.sort_by} {direction}, assistant_id {direction}""",
             {"owner": caller.owner, "graph": query.graph_id, "name": query.name},
         )
-        found = [_assistant(row) for row in rows]
+        found = readable(_assistant, rows)
         found = [
             one
             for one in found
@@ -172,7 +173,7 @@ class Assistants:
                FROM assistant_versions WHERE assistant_id = ? ORDER BY version DESC""",
             (present.assistant_id,),
         )
-        return [_assistant(row) for row in rows]
+        return readable(_assistant, rows)
 
     async def set_latest(self, assistant_id: str, version: int, caller: Caller, *, now: str) -> Assistant:
         """Go back (or forward) to a stored version, whole: graph, name, description, config, context and metadata."""
@@ -212,6 +213,10 @@ def _changeable(assistant: Assistant | None, assistant_id: str, caller: Caller) 
 def _find(connection: Connection, assistant_id: str) -> Assistant | None:
     row = connection.execute(f"SELECT {_COLUMNS} FROM assistants WHERE assistant_id = ?", (assistant_id,)).fetchone()
     return None if row is None else _assistant(row)
+
+
+def _is_there(connection: Connection, assistant_id: str) -> bool:
+    return connection.execute("SELECT 1 FROM assistants WHERE assistant_id = ?", (assistant_id,)).fetchone() is not None
 
 
 def _insert(connection: Connection, assistant: Assistant) -> None:
@@ -258,6 +263,7 @@ def _insert_version(connection: Connection, assistant: Assistant) -> None:
     )
 
 
+@reads("assistant")
 def _assistant(row: Row) -> Assistant:
     assistant_id, owner, graph_id, version, name, description, config, context, metadata, created_at, updated_at = row
     return Assistant(

@@ -16,6 +16,7 @@ from threadkeep.errors import ConflictError, NotFoundError
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.database import Database
 from threadkeep.storage.metadata import contains, visible
+from threadkeep.storage.readable import readable, readable_or_none, reads
 from threadkeep.storage.thread_rows import owned_thread
 
 SORT_COLUMNS = ("cron_id", "assistant_id", "thread_id", "created_at", "updated_at", "next_run_date", "end_time")
@@ -95,7 +96,7 @@ class Crons:
                 "enabled": None if query.enabled is None else int(query.enabled),
             },
         )
-        found = [_cron(row) for row in rows]
+        found = readable(_cron, rows)
         wanted = {**(query.metadata or {}), **caller.filters}
         found = [cron for cron in found if contains(cron.metadata, wanted)]
         return found[query.offset : query.offset + query.limit], len(found)
@@ -122,12 +123,26 @@ class Crons:
         await self._database.write(work)
 
     async def due(self, *, now: str, limit: int) -> list[Cron]:
-        """Crons whose time has come, the longest overdue first."""
+        """Crons whose time has come, the longest overdue first; one that cannot be read has no next time any more."""
         rows = await self._database.read(
             f"SELECT {_COLUMNS} FROM crons WHERE next_run_date <= ? ORDER BY next_run_date, cron_id LIMIT ?",
             (now, limit),
         )
-        return [_cron(row) for row in rows]
+        found = [(str(row[0]), readable_or_none(_cron, row)) for row in rows]
+        if stopped := [cron_id for cron_id, cron in found if cron is None]:
+            await self._stop(stopped, now=now)
+        return [cron for _, cron in found if cron is not None]
+
+    async def _stop(self, cron_ids: list[str], *, now: str) -> None:
+        """Else they would stay the first that are due, for ever."""
+
+        def work(connection: Connection) -> None:
+            for cron_id in cron_ids:
+                connection.execute(
+                    "UPDATE crons SET next_run_date = NULL WHERE cron_id = ? AND next_run_date <= ?", (cron_id, now)
+                )
+
+        await self._database.write(work)
 
     async def next_time(self) -> str | None:
         """When the earliest cron is due, if any will be."""
@@ -181,6 +196,7 @@ def _replace(connection: Connection, cron: Cron) -> None:
     )
 
 
+@reads("cron")
 def _cron(row: Row) -> Cron:
     (cron_id, owner, assistant_id, thread_id, schedule, timezone, end_time, enabled, payload, metadata, *times) = row
     next_run_date, created_at, updated_at = times

@@ -12,6 +12,7 @@ from threadkeep.clock import timestamp
 from threadkeep.errors import NotFoundError
 from threadkeep.storage.connection import Connection, Row
 from threadkeep.storage.metadata import store_leaves, visible
+from threadkeep.storage.readable import reads
 from threadkeep.storage.thread_texts import add_texts, note_title
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
@@ -146,6 +147,7 @@ def missing(thread_id: str) -> NotFoundError:
     return NotFoundError(f"Thread with ID {thread_id} not found")
 
 
+@reads("thread")
 def thread_from(row: Row) -> Thread:
     (
         thread_id,

@@ -14,6 +14,7 @@ from threadkeep.storage.database import Database
 from threadkeep.storage.dialect import Dialect
 from threadkeep.storage.intents import Intent, add_intent, strike_out
 from threadkeep.storage.metadata import Leaf, has_leaf, has_leaves, wanted_leaves
+from threadkeep.storage.readable import readable
 from threadkeep.storage.thread_rows import (
     COLUMNS,
     Thread,
@@ -79,7 +80,7 @@ class Threads:
             " LIMIT ? OFFSET ?",
             (*arguments, query.limit, query.offset),
         )
-        return [thread_from(row) for row in rows]
+        return readable(thread_from, rows)
 
     async def count(self, query: ThreadQuery, caller: Caller) -> int:
         leaves = _leaves(query, caller, self._database.dialect)
@@ -184,7 +185,7 @@ class Threads:
                 ORDER BY expires_at LIMIT ?""",
             (now, limit),
         )
-        return [thread_from(row) for row in rows]
+        return readable(thread_from, rows)
 
     async def decide_expiry(self, thread_id: str, *, now: str) -> bool:
         """Decide that an expired thread goes, unless a run came or its time was changed meanwhile: then False."""
