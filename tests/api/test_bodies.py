@@ -95,3 +95,27 @@ async def test_brackets_and_commas_in_a_text_are_no_values(raw: httpx.AsyncClien
     text = r"a \"[\\, " * 1_200_000
     body = {"assistant_id": "echo", "input": {"messages": "hi", "arg": text}}
     assert (await raw.post("/runs/wait", json=body)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("[" + "[]," * 10_000 + "1]", "metadata: holds more than 10000 values"),
+        ("[" * 64 + "1" + "]" * 64, "metadata: is nested more than 64 levels deep"),
+        ('"' + "x" * 1_000_000 + '"', "metadata: is larger than 1000000 bytes"),
+    ],
+    ids=["values", "levels", "bytes"],
+)
+async def test_metadata_that_is_too_much_to_be_found_by_is_refused(
+    raw: httpx.AsyncClient, value: str, words: str
+) -> None:
+    for path in ("/threads", "/threads/search", "/assistants", "/assistants/search", "/runs/crons"):
+        answer = await raw.post(path, content=(BODIES[path].replace('"input"', '"metadata"') % value).encode())
+        assert (answer.status_code, answer.json()["detail"]) == (422, words)
+
+
+async def test_metadata_is_as_much_when_it_comes_in_parts(raw: httpx.AsyncClient) -> None:
+    thread_id = (await raw.post("/threads", json={"metadata": {"a": list(range(6_000))}})).json()["thread_id"]
+    answer = await raw.patch(f"/threads/{thread_id}", json={"metadata": {"b": list(range(6_000))}})
+    assert (answer.status_code, "with what is there already" in answer.json()["detail"]) == (422, True)
+    assert (await raw.patch(f"/threads/{thread_id}", json={"metadata": {"a": 1}})).status_code == 200

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field
 
 from threadkeep.api.run_schemas import RunCreate, stream_modes
-from threadkeep.api.schemas import Body, Object, ObjectOrNull, Page, RunConfig, example
+from threadkeep.api.schemas import Body, MetadataOrNull, Object, Page, RunConfig, example
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import Durability, MultitaskStrategy
 
@@ -57,7 +57,7 @@ class CronPatch(Body):
     enabled: bool | None = None
     on_run_completed: Literal["delete", "keep"] | None = None
     input: Any = None
-    metadata: ObjectOrNull = Field(default_factory=dict)
+    metadata: MetadataOrNull = Field(default_factory=dict)
     config: RunConfig | None = None
     context: Object | None = None
     webhook: str | None = None
@@ -92,7 +92,7 @@ class CronFilter(Body):
     assistant_id: str | None = Field(None, description="An assistant's id, or the name of a graph")
     thread_id: str | None = None
     enabled: bool | None = None
-    metadata: ObjectOrNull = Field(default_factory=dict)
+    metadata: MetadataOrNull = Field(default_factory=dict)
 
     model_config = example({"assistant_id": "react", "enabled": True})
 

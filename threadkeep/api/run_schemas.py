@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 from pydantic import ConfigDict, Field
 
 from threadkeep.api.requests import listed
-from threadkeep.api.schemas import Body, CheckpointRef, Object, ObjectOrNull, RunConfig, example
+from threadkeep.api.schemas import Body, CheckpointRef, MetadataOrNull, Object, RunConfig, example
 from threadkeep.errors import InvalidError
 from threadkeep.runs.accept import RunRequest
 from threadkeep.runs.run import Durability, MultitaskStrategy
@@ -38,7 +38,7 @@ class RunCreate(Body):
     command: Object | None = Field(None, description="resume, update, goto; wins over input")
     checkpoint: CheckpointRef | None = None
     checkpoint_id: str | None = None
-    metadata: ObjectOrNull = Field(default_factory=dict)
+    metadata: MetadataOrNull = Field(default_factory=dict)
     config: RunConfig = Field(default_factory=dict)
     context: Object | None = None
     webhook: str | None = None

@@ -9,23 +9,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-Object = dict[str, Any]
+from threadkeep.storage.metadata import excess_of
 
-_DEEPEST = 64
+Object = dict[str, Any]
 
 
 def _or_empty(value: Any) -> Any:
     return {} if value is None else value
 
 
-def _shallow(value: Any, depth: int = 0) -> Any:
-    """The value itself, unless it is nested so deeply that comparing it would exhaust the stack."""
-    if depth > _DEEPEST:
-        raise ValueError(f"is nested more than {_DEEPEST} levels deep")
-    if isinstance(value, dict | list):
-        for item in value.values() if isinstance(value, dict) else value:
-            _shallow(item, depth + 1)
-    return value
+def _fit(metadata: Object) -> Object:
+    if excess := excess_of(metadata):
+        raise ValueError(excess)
+    return metadata
 
 
 def _run_config(value: Object) -> Object:
@@ -43,7 +39,9 @@ def _run_config(value: Object) -> Object:
     return {key: item for key, item in value.items() if item is not None}
 
 
-ObjectOrNull = Annotated[Object, BeforeValidator(_or_empty), AfterValidator(_shallow)]
+ObjectOrNull = Annotated[Object, BeforeValidator(_or_empty)]
+Metadata = Annotated[Object, AfterValidator(_fit)]
+MetadataOrNull = Annotated[ObjectOrNull, AfterValidator(_fit)]
 AssistantField = Literal[
     "assistant_id", "graph_id", "config", "context", "metadata", "name", "description", "version",
     "created_at", "updated_at",
@@ -82,7 +80,7 @@ class Page(Body):
 
 
 class AssistantFilter(Body):
-    metadata: ObjectOrNull = {}
+    metadata: MetadataOrNull = {}
     graph_id: str | None = None
     name: str | None = Field(None, description="Part of the name, in any case")
 
@@ -101,7 +99,7 @@ class AssistantChanges(Body):
     graph_id: str | None = None
     config: Annotated[Object, AfterValidator(_run_config)] | None = None
     context: Object | None = None
-    metadata: Annotated[Object, AfterValidator(_shallow)] | None = None
+    metadata: Metadata | None = None
     name: str | None = None
     description: str | None = None
 
@@ -117,7 +115,7 @@ class AssistantCreate(AssistantChanges):
 
 
 class AssistantVersionsQuery(Page):
-    metadata: ObjectOrNull = {}
+    metadata: MetadataOrNull = {}
 
     model_config = example({"limit": 10})
 
@@ -152,7 +150,7 @@ class Superstep(Body):
 
 class ThreadCreate(Body):
     thread_id: str | None = None
-    metadata: ObjectOrNull = {}
+    metadata: MetadataOrNull = {}
     if_exists: Literal["raise", "do_nothing"] | None = None
     ttl: Ttl = None
     supersteps: list[Superstep] | None = Field(None, description="State to begin with; needs metadata.graph_id")
@@ -161,7 +159,7 @@ class ThreadCreate(Body):
 
 
 class ThreadPatch(Body):
-    metadata: ObjectOrNull = {}
+    metadata: MetadataOrNull = {}
     ttl: Ttl = None
 
     model_config = example({"metadata": {"title": "Percentages"}})
@@ -169,8 +167,10 @@ class ThreadPatch(Body):
 
 class ThreadFilter(Body):
     ids: list[str] | None = None
-    metadata: ObjectOrNull = {}
-    values: ObjectOrNull = Field({}, description="Part of the state; has to look into every thread that the rest finds")
+    metadata: MetadataOrNull = {}
+    values: MetadataOrNull = Field(
+        {}, description="Part of the state; has to look into every thread that the rest finds"
+    )
     status: Literal["idle", "busy", "interrupted", "error"] | None = None
     text: str | None = Field(
         None, max_length=200, description="Words of its title, its first or its last message, or its id"
@@ -224,7 +224,7 @@ class StateAtCheckpoint(Body):
 class HistoryQuery(Body):
     limit: int | None = Field(10, ge=1, le=1000)
     before: str | Object | None = None
-    metadata: Annotated[Object, AfterValidator(_shallow)] | None = None
+    metadata: Metadata | None = None
     checkpoint: CheckpointRef | None = None
     select: list[str] | None = None
 

@@ -20,7 +20,7 @@ from threadkeep.api.protocol_answers import Answer, OnThread, RefusedError, code
 from threadkeep.api.requests import CallerOf, EngineOf
 from threadkeep.api.responses import Json
 from threadkeep.api.routing import Route
-from threadkeep.api.schemas import Body, Object, ObjectOrNull, RunConfig, example
+from threadkeep.api.schemas import Body, MetadataOrNull, Object, ObjectOrNull, RunConfig, example
 from threadkeep.api.state_commands import get_state, get_tree, list_checkpoints
 from threadkeep.api.thread_events import watched_thread
 from threadkeep.errors import BadRequestError, LimitedError, NotFoundError, ThreadkeepError, UnavailableError
@@ -52,7 +52,7 @@ class StartParams(Body):
     assistant_id: str
     input: Any = None
     config: RunConfig = Field(default_factory=dict)
-    metadata: ObjectOrNull = Field(default_factory=dict)
+    metadata: MetadataOrNull = Field(default_factory=dict)
     context: Object | None = None
     multitask_strategy: Annotated[
         MultitaskStrategy | None, Field(validation_alias=AliasChoices("multitask_strategy", "multitaskStrategy"))
@@ -71,7 +71,7 @@ class RespondParams(Body):
     update: Any = None
     goto: Any = None
     config: RunConfig = Field(default_factory=dict)
-    metadata: ObjectOrNull = Field(default_factory=dict)
+    metadata: MetadataOrNull = Field(default_factory=dict)
 
     def answers(self) -> dict[str, Any]:
         """Each answer by its interrupt's id; `BadRequestError` when there is none."""

@@ -16,6 +16,24 @@ from threadkeep.storage.connection import Connection
 from threadkeep.storage.dialect import Dialect
 
 _ARRAY = "[]"
+_MOST_LEVELS = 64
+_MOST_VALUES = 10_000
+_MOST_BYTES = 1_000_000
+
+
+def excess_of(metadata: dict[str, Any]) -> str | None:
+    """In words, why it is too much to be indexed leaf by leaf, or nested too deeply to be compared."""
+    level: list[Any] = [metadata]
+    levels = values = 0
+    while level:
+        found = [item for box in level for item in (box.values() if isinstance(box, dict) else box)]
+        values += len(found)
+        if values > _MOST_VALUES:
+            return f"holds more than {_MOST_VALUES} values"
+        if found and levels == _MOST_LEVELS:
+            return f"is nested more than {_MOST_LEVELS} levels deep"
+        level, levels = [item for item in found if isinstance(item, dict | list)], levels + 1
+    return f"is larger than {_MOST_BYTES} bytes" if len(json.dumps(metadata)) > _MOST_BYTES else None
 
 
 def leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from threadkeep import json
 from threadkeep.callers import Caller
-from threadkeep.errors import ConflictError
+from threadkeep.errors import ConflictError, InvalidError
 from threadkeep.storage.connection import Connection
 from threadkeep.storage.database import Database
 from threadkeep.storage.dialect import Dialect
 from threadkeep.storage.intents import Intent, add_intent, strike_out
-from threadkeep.storage.metadata import Leaf, has_leaf, has_leaves, wanted_leaves
+from threadkeep.storage.metadata import Leaf, excess_of, has_leaf, has_leaves, wanted_leaves
 from threadkeep.storage.readable import readable
 from threadkeep.storage.thread_rows import (
     COLUMNS,
@@ -124,6 +124,8 @@ class Threads:
         def work(connection: Connection) -> Thread:
             connection.lock(thread_key(thread_id))
             thread = owned_thread(connection, thread_id, caller)
+            if excess := excess_of({**thread.metadata, **metadata}):
+                raise InvalidError(f"metadata: with what is there already, it {excess}")
             merge_metadata(connection, thread, metadata)
             connection.execute("UPDATE threads SET updated_at = ? WHERE thread_id = ?", (now, thread_id))
             if ttl is not None:
