@@ -68,7 +68,11 @@ def checkpoint_row(
             inside[channel] = True  # how a reader of the history knows that there is a snapshot
     written = [channel for channel in new_versions if channel in outside]
     typed = [serde.dumps_typed(outside[channel]) for channel in written]
-    described = get_serializable_checkpoint_metadata(config, metadata)
+    # LangGraph takes the NUL, which PostgreSQL cannot keep, out of the values alone.
+    described: dict[str, Any] = {
+        key.replace("\0", "\ufffd"): value
+        for key, value in get_serializable_checkpoint_metadata(config, metadata).items()
+    }
     return CheckpointRow(
         thread_id=str(configurable["thread_id"]),
         checkpoint_ns=configurable.get("checkpoint_ns", ""),

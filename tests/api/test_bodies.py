@@ -119,3 +119,15 @@ async def test_metadata_is_as_much_when_it_comes_in_parts(raw: httpx.AsyncClient
     answer = await raw.patch(f"/threads/{thread_id}", json={"metadata": {"b": list(range(6_000))}})
     assert (answer.status_code, "with what is there already" in answer.json()["detail"]) == (422, True)
     assert (await raw.patch(f"/threads/{thread_id}", json={"metadata": {"a": 1}})).status_code == 200
+
+
+async def test_a_nul_in_a_key_is_taken_and_the_run_ends_well(raw: httpx.AsyncClient) -> None:
+    odd = {"a\0b": "c\0d", "in": {"e\0f": ["\0"]}}
+    body = {"assistant_id": "echo", "input": {"messages": "hi"}, "metadata": odd, "config": {"configurable": odd}}
+    thread_id = (await raw.post("/threads", json={"metadata": odd})).json()["thread_id"]
+    values = (await raw.post(f"/threads/{thread_id}/runs/wait", json=body)).json()
+    assert values["messages"][-1]["content"] == "echo: hi"
+    [run] = (await raw.get(f"/threads/{thread_id}/runs")).json()
+    assert (run["status"], run["metadata"]["a\0b"]) == ("success", "c\0d")
+    found = (await raw.post("/threads/search", json={"metadata": odd})).json()
+    assert thread_id in [thread["thread_id"] for thread in found]

@@ -200,6 +200,14 @@ async def test_every_value_comes_back_as_it_was(postgres_saver: PostgresSaver, v
     assert type(found) is type(value)
 
 
+async def test_a_nul_in_the_name_of_some_metadata_is_replaced(postgres_saver: PostgresSaver) -> None:
+    graph = noting(postgres_saver)
+    await graph.ainvoke({"note": 1}, {**configured("t"), "metadata": {"a\0b": "c\0d"}})
+    found = (await graph.aget_state(configured("t"))).metadata
+    assert found is not None
+    assert dict(found)["a\ufffdb"] == "cd"
+
+
 @dataclass
 class Tracer:
     """Stands for any type whose construction on load would be code execution."""
