@@ -140,6 +140,10 @@ REQUIREMENTS: dict[str, Requirement] = {
         "subgraphs=true nests the states of waiting subgraphs, which can be read and changed by their checkpoint.",
         "The reference puts a subgraph's state into the thread's values.",
     ),
+    "state.subgraphs.run": R("OURS", "A run may start at a subgraph's checkpoint, and does there what LangGraph does."),
+    "state.types": R(
+        "OURS", "A thread whose state holds the graph's own classes is resumed without a warning about them."
+    ),
     "state.update": R("SDK", "Writes as a node; next and the thread's status follow; an unknown node is 400."),
     "state.update.fork": R("SDK", "At an older checkpoint it makes a fork; an unknown one is 404."),
     "state.update.copy": R("UI", "as_node __copy__ repeats a checkpoint as a fork with the same next (Studio)."),

@@ -183,7 +183,7 @@ def _wired(
         worker_id=None if opened.shared is None else opened.shared.process,
         lease_seconds=settings.lease_seconds,
     )
-    values = Values(queue, graphs, saver)
+    values = Values(queue, graphs)
     events = EventStore(database)
     event_log = EventLog(events, values.at, clock, buffer_bytes=settings.stream_buffer_bytes)
     assistants = Assistants(database)

@@ -12,6 +12,7 @@ from langgraph_sdk.errors import BadRequestError, ConflictError, NotFoundError, 
 from tests.api.sdk import Sdk
 from tests.api.waiting import until
 from tests.api_requirements import requirement
+from tests.processes import ServerProcess
 
 STATE_KEYS = {
     "values", "next", "tasks", "metadata", "created_at", "checkpoint", "parent_checkpoint", "interrupts",
@@ -222,3 +223,21 @@ async def test_a_long_history_is_sent_while_it_is_read_and_is_whole(sdk: Sdk, ra
     assert [state["checkpoint_id"] for state in steps] == [
         one for one in ids if history[ids.index(one)]["next"] != ["__start__"]
     ]
+
+
+@requirement("state.types")
+async def test_classes_of_a_graph_come_back_as_they_are_and_nothing_is_said_against_them(
+    sdk: Sdk, trial: ServerProcess
+) -> None:
+    key = (await sdk.threads.create())["thread_id"]
+    run = await sdk.runs.create(key, "planning", input={})
+    await sdk.runs.join(key, run["run_id"])
+    asking = await sdk.threads.get_state(key)
+    forked = {"checkpoint_id": asking["checkpoint_id"]}
+    for command in ({"resume": 1}, {"goto": "ask"}):
+        values = await sdk.runs.wait(key, "planning", command=command, checkpoint=forked)
+    assert [item["value"] for item in values["__interrupt__"]] == ["like this?"]
+    values = await sdk.runs.wait(key, "planning", command={"resume": 1})
+    assert values["kinds"] == ["Plan", "Place", "Pace"]
+    assert (await sdk.runs.join(key, run["run_id"]))["__interrupt__"][0]["value"] == "like this?"
+    assert "trial_graphs.planning" not in trial.log

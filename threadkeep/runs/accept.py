@@ -19,7 +19,7 @@ from langgraph.constants import END
 from threadkeep.callers import Caller
 from threadkeep.clock import Clock, new_uuid7, timestamp
 from threadkeep.errors import BadRequestError, ConflictError, InvalidError, NotFoundError, UnavailableError
-from threadkeep.graphs import Graph, Graphs, context_for
+from threadkeep.graphs import Graph, Graphs, context_for, saver_of
 from threadkeep.runs.cleanup import Cleanup
 from threadkeep.runs.configuration import run_config
 from threadkeep.runs.drift import require_pending_nodes
@@ -179,7 +179,7 @@ class Acceptance:
         assistant = await self.assistant(request.assistant_id, caller)
         run, _ = self._run(request, assistant, caller, None)
         self._quotas.check_recursion(run.kwargs.config.get("recursion_limit"))
-        await self._check_graph(request, run)
+        await self._check_graph(request, run, on_thread=False)
         return assistant
 
     async def assistant(self, name: str, caller: Caller) -> Assistant:
@@ -275,36 +275,48 @@ class Acceptance:
         self._quotas.check_recursion(run.kwargs.config.get("recursion_limit"))
         if self._quotas.thread_bytes and (stored := getattr(self._saver, "athread_bytes", None)) is not None:
             self._quotas.check_thread(sum((await stored(run.thread_id)).values()))
-        await self._check_graph(request, run)
-        checkpoint_id = run.kwargs.config.get("configurable", {}).get("checkpoint_id")
-        if checkpoint_id is not None:
-            await self._check_checkpoint(run)
-        if request.command is not None or request.input is None:
-            await self._check_continuation(run)
+        await self._check_graph(request, run, on_thread=True)
 
-    async def _check_continuation(self, run: Run) -> None:
-        configurable = run.kwargs.config.get("configurable", {})
-        at = {key: configurable[key] for key in ("checkpoint_id", "checkpoint_ns") if configurable.get(key)}
-        found = await self._saver.aget_tuple({"configurable": {"checkpoint_ns": "", **at, "thread_id": run.thread_id}})
-        async with self._graphs.bound(run.graph_id, run_config(run)) as graph:
-            require_pending_nodes(graph, run.graph_id, run.thread_id, found)
-
-    async def _check_graph(self, request: RunRequest, run: Run) -> None:
+    async def _check_graph(self, request: RunRequest, run: Run, *, on_thread: bool) -> None:
+        """Of a graph that a factory makes only what has to be known: it is made for it."""
         names_nodes = request.interrupt_before or request.interrupt_after or request.command
-        if not names_nodes and self._graphs.made_for_each_use(run.graph_id):
+        starts_at = on_thread and run.kwargs.config.get("configurable", {}).get("checkpoint_id") is not None
+        goes_on = on_thread and (request.command is not None or request.input is None)
+        if not (names_nodes or starts_at or goes_on) and self._graphs.made_for_each_use(run.graph_id):
             return
         async with self._graphs.bound(run.graph_id, run_config(run)) as graph:
             _check_nodes(graph, "interrupt_before", request.interrupt_before)
             _check_nodes(graph, "interrupt_after", request.interrupt_after)
             _check_nodes(graph, "command.goto", _targets((request.command or {}).get("goto")))
             context_for(graph, run.kwargs.context, run.kwargs.config.get("configurable", {}))
+            if starts_at:
+                await _check_checkpoint(graph, run)
+            if goes_on:
+                await _check_continuation(graph, run)
 
-    async def _check_checkpoint(self, run: Run) -> None:
-        wanted = {key: run.kwargs.config["configurable"].get(key) for key in _CHECKPOINT_KEYS[:2]}
-        wanted = {"thread_id": run.thread_id, **wanted, "checkpoint_ns": wanted["checkpoint_ns"] or ""}
-        found = await self._saver.aget_tuple({"configurable": wanted})
-        if found is None or found.config["configurable"]["checkpoint_id"] != wanted["checkpoint_id"]:
-            raise NotFoundError(f"Checkpoint {wanted['checkpoint_id']} not found in thread {run.thread_id}")
+
+async def _check_checkpoint(graph: Graph, run: Run) -> None:
+    wanted = {key: run.kwargs.config["configurable"].get(key) for key in _CHECKPOINT_KEYS[:2]}
+    wanted = {"thread_id": run.thread_id, **wanted, "checkpoint_ns": wanted["checkpoint_ns"] or ""}
+    found = await saver_of(graph).aget_tuple({"configurable": wanted})
+    if found is None or found.config["configurable"]["checkpoint_id"] != wanted["checkpoint_id"]:
+        raise NotFoundError(f"Checkpoint {wanted['checkpoint_id']} not found in thread {run.thread_id}")
+
+
+async def _check_continuation(graph: Graph, run: Run) -> None:
+    at = {"thread_id": run.thread_id, "checkpoint_ns": ""}
+    if (checkpoint_id := _root_checkpoint(run.kwargs.config.get("configurable", {}))) is not None:
+        at["checkpoint_id"] = checkpoint_id
+    require_pending_nodes(graph, run.graph_id, run.thread_id, await saver_of(graph).aget_tuple({"configurable": at}))
+
+
+def _root_checkpoint(configurable: dict[str, Any]) -> str | None:
+    """The checkpoint of the graph itself that a run starts at, None for the newest: a subgraph's checkpoint names it
+    in its map."""
+    if not configurable.get("checkpoint_ns"):
+        return configurable.get("checkpoint_id")
+    found: str | None = (configurable.get("checkpoint_map") or {}).get("")
+    return found
 
 
 def _merged_config(assistant: Assistant, request: RunRequest, caller: Caller) -> dict[str, Any]:

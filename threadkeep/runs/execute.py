@@ -220,7 +220,7 @@ class Executor:
         if run.attempt == 1 and not may_ask_again(run):
             return Beginning(resuming=False)
         async with self._graphs.bound(run.graph_id, self._config(attempt, resuming=False)) as graph:
-            position = await position_of(run, graph, self._saver)
+            position = await position_of(run, graph)
             if run.attempt > 1 and await is_over(run, position, graph):
                 attempt.interrupted = True
                 attempt.values, attempt.interrupts = position.snapshot.values, list(position.snapshot.interrupts)

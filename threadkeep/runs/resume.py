@@ -17,7 +17,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.types import Command, Send, StateSnapshot
 
-from threadkeep.graphs import Graph
+from threadkeep.graphs import Graph, saver_of
 from threadkeep.runs.run import Run
 
 _RESUME = "__resume__"
@@ -42,7 +42,8 @@ class Position:
         return f"{self.checkpoint_id if self.node_finished else ''}/{self.answers}"
 
 
-async def position_of(run: Run, graph: Graph, saver: BaseCheckpointSaver[Any]) -> Position:
+async def position_of(run: Run, graph: Graph) -> Position:
+    saver = saver_of(graph)
     snapshot = await graph.aget_state({"configurable": {"thread_id": run.thread_id}}, subgraphs=True)
     own = snapshot.metadata is not None and snapshot.metadata.get("run_id") == run.run_id
     checkpoint_id = snapshot.config["configurable"].get("checkpoint_id") if own else None

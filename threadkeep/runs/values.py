@@ -11,7 +11,7 @@ from langgraph.pregel import Pregel
 
 from threadkeep import json
 from threadkeep.callers import EVERYONE
-from threadkeep.graphs import Graphs, Readable
+from threadkeep.graphs import Graphs, Readable, saver_of
 from threadkeep.runs.configuration import run_config
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Run
@@ -47,8 +47,7 @@ def _as_it_was(graph: Readable) -> Readable:
 
 
 class Values:
-    def __init__(self, queue: RunQueue, graphs: Graphs, saver: BaseCheckpointSaver[Any]) -> None:
-        self._saver = saver
+    def __init__(self, queue: RunQueue, graphs: Graphs) -> None:
         self._queue = queue
         self._graphs = graphs
 
@@ -71,16 +70,18 @@ class Values:
 
     async def _stored(self, run: Run) -> Any:
         where = {"thread_id": run.thread_id, "checkpoint_ns": ""}
-        checkpoint_id = run.outcome.get("checkpoint_id") or await self._last_checkpoint(run)
-        if checkpoint_id is not None:
-            where["checkpoint_id"] = checkpoint_id
         async with self._graphs.reading(run.graph_id, run_config(run)) as graph:
-            read = graph if checkpoint_id is None else _as_it_was(graph)
+            checkpoint_id = run.outcome.get("checkpoint_id") or await _last_checkpoint(graph, run)
+            read = graph
+            if checkpoint_id is not None:
+                where["checkpoint_id"] = checkpoint_id
+                read = _as_it_was(graph)
             snapshot = await read_state(read, {"configurable": where})
         return json.to_jsonable(snapshot.values or {})
 
-    async def _last_checkpoint(self, run: Run) -> str | None:
-        """The newest checkpoint the run made; none when it made none, or when it is no longer kept."""
-        config: Any = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
-        found = [item async for item in self._saver.alist(config, filter={"run_id": run.run_id}, limit=1)]
-        return str(found[0].config["configurable"]["checkpoint_id"]) if found else None
+
+async def _last_checkpoint(graph: Readable, run: Run) -> str | None:
+    """The newest checkpoint the run made; none when it made none, or when it is no longer kept."""
+    config: Any = {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+    found = [item async for item in saver_of(graph).alist(config, filter={"run_id": run.run_id}, limit=1)]
+    return str(found[0].config["configurable"]["checkpoint_id"]) if found else None
