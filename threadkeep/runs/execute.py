@@ -24,7 +24,7 @@ from threadkeep import json
 from threadkeep.callers import EVERYONE
 from threadkeep.clock import Clock, seconds_since, timestamp
 from threadkeep.errors import ThreadkeepError, UnavailableError, said_by
-from threadkeep.graphs import Graph, Graphs, context_for
+from threadkeep.graphs import Graph, Graphs, context_for, saver_of
 from threadkeep.masking import Mask
 from threadkeep.metrics import Metrics
 from threadkeep.runs.attempt import Attempt, Showing, note_root
@@ -310,7 +310,7 @@ class Executor:
             return Ending("success", "idle")
         async with self._graphs.bound(attempt.run.graph_id, self._config(attempt, resuming=False)) as graph:
             state = await graph.aget_state({"configurable": {"thread_id": attempt.run.thread_id}})
-            beside = has_values_beside(await self._saver.aget_tuple(state.config), graph)
+            beside = has_values_beside(await saver_of(graph).aget_tuple(state.config), graph)
         interrupts = {task.id: [interrupt_record(item) for item in task.interrupts] for task in state.tasks}
         return Ending(
             "success",
