@@ -361,6 +361,7 @@ REQUIREMENTS: dict[str, Requirement] = {
     "js.store": R("JS", "put, get, search, namespaces, delete."),
     "js.crons": R("JS", "create, createForThread, update, search, count, delete."),
     # --- OpenAPI and errors
+    "openapi.page": R("OURS", "/docs needs no other server: its scripts and styles come from this one."),
     "openapi.complete": R("OURS", "Every route has a tag, a summary and an example of its body; /docs shows them."),
     "openapi.examples_are_true": R("OURS", "Documented answers have the keys of real ones."),
     "openapi.no_5xx": R("OURS", "schemathesis finds no 5xx in what the document allows."),

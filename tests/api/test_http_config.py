@@ -173,7 +173,8 @@ def test_everything_is_below_the_prefix_and_locations_say_so(http: httpx.Client)
     assert http.get("/apiary").status_code == 404
     for path in ("/ok", "/health", "/ready", "/metrics", "/api/health", "/api/docs", "/api"):
         assert http.get(path).status_code == 200, path
-    assert "/api/openapi.json" in http.get("/api/docs").text
+    assert '"docs/docs.js"' in http.get("/api/docs").text
+    assert '"openapi.json"' in http.get("/api/docs/docs.js").text
     thread_id = http.post("/api/threads", json={}).json()["thread_id"]
     run = {"assistant_id": "seen", "input": {}}
     answer = http.post(f"/api/threads/{thread_id}/runs/stream", json={**run, "stream_resumable": True})
@@ -253,6 +254,7 @@ def test_what_is_disabled_is_not_there(tmp_path: Path) -> None:
             ("GET", "/info"),
             ("GET", "/metrics"),
             ("GET", "/docs"),
+            ("GET", "/docs/swagger-ui.css"),
             ("GET", "/openapi.json"),
         ):
             answer = http.request(method, path, json={} if method == "POST" else None)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.processes import ROOT, ServerProcess, running_server
-from threadkeep.web import FILES, FOLDER
+from threadkeep.web import DOCS_FILES, FILES, FOLDER
 
 MOST_BYTES = 300_000
 MOST_LINES = 250
@@ -32,14 +32,15 @@ def test_the_page_is_served_under_a_strict_policy_with_a_tag(http: httpx.Client)
     assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("path", FILES)
+@pytest.mark.parametrize("path", [*FILES, *DOCS_FILES])
 def test_every_file_is_served_with_its_type(http: httpx.Client, path: str) -> None:
+    file = {**FILES, **DOCS_FILES}[path]
     for encoding in ("gzip", "identity"):
         answer = http.get(path, headers={"accept-encoding": encoding})
         assert answer.status_code == 200
-        assert answer.content == FILES[path].read_bytes()
+        assert answer.content == file.read_bytes()
     kinds = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-    assert answer.headers["content-type"].startswith(kinds.get(FILES[path].suffix, "text/html"))
+    assert answer.headers["content-type"].startswith(kinds.get(file.suffix, "text/html"))
 
 
 @pytest.mark.parametrize("path", ["/inspect/nothing.js", "/inspect/__init__.py", "/inspect/..%2f__init__.py"])
@@ -51,10 +52,11 @@ def test_the_whole_page_is_under_300_kilobytes_compressed() -> None:
     assert sum(len(gzip.compress(file.read_bytes())) for file in FILES.values()) < MOST_BYTES
 
 
-def test_the_page_holds_no_inline_script_or_style_and_names_no_other_server() -> None:
-    page = (FOLDER / "index.html").read_text(encoding="utf-8")
-    assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", page) == []
-    own = [file for file in FILES.values() if file.parent == FOLDER]
+def test_the_pages_hold_no_inline_script_or_style_and_name_no_other_server() -> None:
+    for name in ("index.html", "docs.html"):
+        page = (FOLDER / name).read_text(encoding="utf-8")
+        assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=", page) == []
+    own = [file for file in (*FILES.values(), *DOCS_FILES.values()) if file.parent == FOLDER]
     foreign = {file.name: re.findall(r"https?://(?!www\.w3\.org/)\S+", file.read_text()) for file in own}
     assert not any(foreign.values()), foreign
 
@@ -84,7 +86,7 @@ def test_the_libraries_are_those_of_the_manifest_byte_for_byte() -> None:
 
 def test_the_files_are_part_of_the_package() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    for file in FILES.values():
+    for file in (*FILES.values(), *DOCS_FILES.values()):
         folder = file.parent.relative_to(FOLDER.parent).as_posix()
         assert any(f'"{folder}/{pattern}"' in project for pattern in (f"*{file.suffix}", "*")), file
 

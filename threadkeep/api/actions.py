@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from starlette._utils import get_route_path
 from starlette.types import Scope
 
+from threadkeep.web import DOCS_FILES
 from threadkeep.web import FILES as INSPECTOR_FILES
 
 
@@ -35,11 +36,8 @@ def _actions(resource: Literal["assistants", "threads", "crons", "store"], **rou
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(
-        ("GET /", "GET /ok", "GET /info", "GET /health", "GET /ready", "GET /openapi.json", "GET /docs"), Access.OPEN
-    ),
-    "GET /docs/oauth2-redirect": Access.OPEN,
-    **dict.fromkeys((f"GET {path}" for path in INSPECTOR_FILES), Access.OPEN),
+    **dict.fromkeys(("GET /", "GET /ok", "GET /info", "GET /health", "GET /ready", "GET /openapi.json"), Access.OPEN),
+    **dict.fromkeys((f"GET {path}" for path in (*INSPECTOR_FILES, *DOCS_FILES)), Access.OPEN),
     "GET /metrics": Access.OPERATOR,
     "POST /mcp": Access.KNOWN,
     **dict.fromkeys(

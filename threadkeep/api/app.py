@@ -15,6 +15,7 @@ from threadkeep import __version__
 from threadkeep.api import (
     assistants,
     crons,
+    docs_page,
     inspector,
     mcp,
     meta,
@@ -69,6 +70,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         version=__version__,
         summary="A LangGraph agent server: the Agent Server API, and /chat.",
         lifespan=whole_lifespan,
+        docs_url=None,  # ours; FastAPI's loads its scripts from elsewhere
         redoc_url=None,
         telemetry={"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False},
     )
@@ -90,6 +92,7 @@ def create_api(settings: Settings, config: Config, lifespan: Lifespan) -> FastAP
         openai,
         mcp,
         inspector,
+        docs_page,
     )
     add_resources(app, [resource.router for resource in resources])
     install_error_handlers(app)

@@ -18,8 +18,9 @@ from threadkeep.config import Config
 from threadkeep.errors import StartupError
 from threadkeep.graphs import load_target
 from threadkeep.streams.sse import StreamCutError
+from threadkeep.web import DOCS_FILES
 
-_KEPT = frozenset({"/ok", "/metrics", "/docs", "/openapi.json", "/health", "/ready"})
+_KEPT = frozenset({"/ok", "/metrics", "/openapi.json", "/health", "/ready", *DOCS_FILES})
 
 _CUT = "threadkeep.stream_cut"
 

@@ -6,9 +6,10 @@ can load nothing, send nothing anywhere, and never become a script.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, NamedTuple
@@ -19,23 +20,19 @@ from starlette.responses import Response
 from threadkeep.api.routing import Route
 from threadkeep.web import FILES, MEDIA_TYPES
 
-CONTENT_SECURITY_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types dompurify",
-    )
+POLICY = (
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
 )
+_TRUSTED_TYPES = ("require-trusted-types-for 'script'", "trusted-types dompurify")
 _HEADERS = {
     "cache-control": "no-cache",
-    "content-security-policy": CONTENT_SECURITY_POLICY,
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
     "cross-origin-opener-policy": "same-origin",
@@ -59,12 +56,14 @@ def _asset(file: Path) -> _Asset:
     return _Asset(plain, gzip.compress(plain, 9, mtime=0), f'"{hashlib.sha256(plain).hexdigest()[:32]}"')
 
 
-def _answering(file: Path) -> Callable[..., Awaitable[Response]]:
+def answering(file: Path, policy: Iterable[str]) -> Callable[..., Awaitable[Response]]:
+    """An endpoint that answers with a file as it is on the disk at its first use, packed for who takes that."""
     media_type = MEDIA_TYPES[file.suffix]
+    fixed = {**_HEADERS, "content-security-policy": "; ".join(policy)}
 
     async def answer(if_none_match: Text = "", accept_encoding: Text = "") -> Response:
-        asset = _asset(file)
-        headers = {**_HEADERS, "etag": asset.etag}
+        asset = await asyncio.to_thread(_asset, file)  # the first time it is packed, which takes a while
+        headers = {**fixed, "etag": asset.etag}
         known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
         if asset.etag in known:
             return Response(status_code=304, headers=headers)
@@ -76,4 +75,4 @@ def _answering(file: Path) -> Callable[..., Awaitable[Response]]:
 
 
 for _path, _file in FILES.items():
-    router.add_api_route(_path, _answering(_file), methods=["GET"], include_in_schema=False)
+    router.add_api_route(_path, answering(_file, (*POLICY, *_TRUSTED_TYPES)), methods=["GET"], include_in_schema=False)

@@ -12,10 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from threadkeep.api.responses import Json
 from threadkeep.http_config import Group
+from threadkeep.web import DOCS_FILES
 
 # Whoever looks after the process asks these, wherever the API is mounted.
 _EVERYWHERE = frozenset({"/ok", "/health", "/ready", "/metrics"})
-_META = frozenset({"/info", "/metrics", "/docs", "/openapi.json", "/docs/oauth2-redirect"})
+_META = frozenset({"/info", "/metrics", "/openapi.json", *DOCS_FILES})
 _TAGS: dict[Group, frozenset[str]] = {
     "assistants": frozenset({"Assistants"}),
     "threads": frozenset({"Threads", "Thread protocol"}),

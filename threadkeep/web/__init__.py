@@ -1,4 +1,4 @@
-"""The inspector, Threadkeep's own page: what stands in this folder, and under which path each file is served.
+"""Threadkeep's own pages, the inspector and the API's documentation: which file of this folder is served where.
 
 Plain files, as the browser takes them: nothing is built. `vendor/` holds libraries from npm, byte for byte; its
 `manifest.json` says which, with their hashes.
@@ -19,11 +19,21 @@ MEDIA_TYPES = {
 }
 
 
+DOCS = "/docs"
+DOCS_FILES: dict[str, Path] = {
+    DOCS: FOLDER / "docs.html",
+    f"{DOCS}/docs.js": FOLDER / "docs.js",
+    f"{DOCS}/swagger-ui-bundle.js": FOLDER / "vendor" / "swagger-ui-bundle.js",
+    f"{DOCS}/swagger-ui.css": FOLDER / "vendor" / "swagger-ui.css",
+}
+"""Every path of the API's documentation, with the file that answers it."""
+
+
 def _served_files() -> dict[str, Path]:
     files = {
         f"{PAGE}/{file.relative_to(FOLDER).as_posix()}": file
         for file in sorted(FOLDER.rglob("*"))
-        if file.suffix in MEDIA_TYPES and file.name != "index.html"
+        if file.suffix in MEDIA_TYPES and file.name != "index.html" and file not in DOCS_FILES.values()
     }
     return {PAGE: FOLDER / "index.html", **files}
 
