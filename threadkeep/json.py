@@ -165,6 +165,8 @@ def _plain(value: Any, seen: tuple[int, ...]) -> Any:
 
 def _key(key: Any) -> str:
     """A key, which JSON has as text: what is one value stands there as it would elsewhere, all else as its `str`."""
+    if type(key) is int:
+        return _digits(key)
     form = _plain(key, ())
     if isinstance(form, str):
         return form
