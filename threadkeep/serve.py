@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import uvicorn
 
 from threadkeep import __version__
+from threadkeep.connections import PatientProtocol, open_door
 from threadkeep.errors import StartupError
 from threadkeep.event_loop import run_loop
 from threadkeep.heap import settle_heap
@@ -136,6 +138,7 @@ def serve(settings: Settings, app: Any, *, banner: Callable[[str], str], reload_
         log_config=None,
         access_log=False,
         server_header=False,
+        http=partial(PatientProtocol, open_door(settings.receive_timeout_seconds)),  # type: ignore[arg-type]
         timeout_graceful_shutdown=_CLOSE_SECONDS,
         timeout_keep_alive=65,
         backlog=2048,

@@ -21,6 +21,7 @@ _AT_LEAST_ONE = (
     "max_body_bytes",
     "database_pool_size",
     "lease_seconds",
+    "receive_timeout_seconds",
 )
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"", "0", "false", "no", "off"})
 
@@ -86,6 +87,11 @@ class Settings:
     heartbeat_seconds: float = _setting(5.0, "HEARTBEAT_SECONDS", "pause between signs of life on a silent stream")
     send_timeout_seconds: float = _setting(
         30.0, "SEND_TIMEOUT_SECONDS", "a reader that takes nothing for so long is cut"
+    )
+    receive_timeout_seconds: float = _setting(
+        30.0,
+        "RECEIVE_TIMEOUT_SECONDS",
+        "a client that has not sent the whole head of a request in so long, or no more of its body, is cut",
     )
     stream_buffer_bytes: int = _setting(
         16_000_000, "STREAM_BUFFER_BYTES", "events of one run kept in memory for its readers"

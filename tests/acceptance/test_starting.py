@@ -98,6 +98,7 @@ def test_a_key_without_a_model_means_the_documented_default(data_dir: Path) -> N
         ([], {"STUDIO": "maybe"}, "STUDIO must be 0 or 1, not 'maybe'"),
         ([], {"LOG_FORMAT": "xml"}, "LOG_FORMAT must be json, console or auto"),
         ([], {"MAX_CONCURRENT_RUNS": "0"}, "MAX_CONCURRENT_RUNS must be at least 1"),
+        ([], {"RECEIVE_TIMEOUT_SECONDS": "0"}, "RECEIVE_TIMEOUT_SECONDS must be at least 1"),
         ([], {"WEBHOOK_TIMEOUT_SECONDS": "0"}, "WEBHOOK_TIMEOUT_SECONDS must be more than 0"),
     ],
 )
