@@ -74,7 +74,8 @@ compare: bench-compare  ## one set of tasks through the three graphs and a plain
 live: bench-live  ## try the configured model endpoint (needs a key or a local server): a few small calls
 
 soak: $(VENV)/.dev  ## the long sweeps: every crash point, many random kills, every property (an hour and more)
-	@SOAK=1 $(BIN)/python -m pytest tests/runs/test_crash_points.py tests/runs/test_kill_soak.py tests/checkpoints $(ARGS)
+	@SOAK=1 $(BIN)/python -m pytest tests/runs/test_crash_points.py tests/runs/test_kill_soak.py tests/checkpoints \
+		tests/graphs/test_search.py $(ARGS)
 
 clean:  ## remove the environment and caches; data folders stay
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis .import_linter_cache

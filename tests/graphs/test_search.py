@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -17,23 +18,26 @@ from nodes.models import ChatModels
 from nodes.offline import OfflineChatModel
 from tests.graphs.asking import asked
 
+# The whole hundred in `make soak`, else every fourth of them, which are as hard.
+GAMES = games() if os.environ.get("SOAK") == "1" else games()[::4]
+
 
 @pytest.mark.fault("search.early_stop")
-@pytest.mark.timeout(600)  # a hundred games each; it must hold on a busy machine too
+@pytest.mark.timeout(600)  # many games each; it must hold on a busy machine too
 @pytest.mark.parametrize(("beam", "most_prompts"), [(1, 37), (5, 74)])
 async def test_exact_values_solve_every_test_game_in_few_calls_and_rounds(beam: int, most_prompts: int) -> None:
-    played = [await play(Oracle(), game, beam, samples=1) for game in games()]
-    assert len(played) == 100
+    played = [await play(Oracle(), game, beam, samples=1) for game in GAMES]
+    assert len(played) in (25, 100)
     assert all(one.solved for one in played)
-    assert sum(one.prompts for one in played) / 100 <= most_prompts
+    assert sum(one.prompts for one in played) / len(played) <= most_prompts
     assert max(one.rounds for one in played) <= 8
 
 
 @pytest.mark.fault("search.no_evaluator")
 @pytest.mark.timeout(600)
 async def test_a_search_that_values_everything_alike_fails() -> None:
-    played = [await play(ConstantOracle(), game, 5, samples=1) for game in games()]
-    assert sum(one.solved for one in played) < 15
+    played = [await play(ConstantOracle(), game, 5, samples=1) for game in GAMES]
+    assert sum(one.solved for one in played) / len(played) < 0.15
 
 
 async def test_what_is_found_does_not_hang_on_the_order_in_which_steps_were_named() -> None:
@@ -49,9 +53,9 @@ async def test_what_is_found_does_not_hang_on_the_order_in_which_steps_were_name
 async def test_a_wider_beam_makes_up_for_values_of_which_a_third_is_wrong() -> None:
     solved = {}
     for beam in (1, 5):
-        played = [await play(FlippedOracle(rate=0.35, seed=1), game, beam) for game in games()]
-        solved[beam] = sum(one.solved for one in played)
-    assert solved[5] - solved[1] >= 20
+        played = [await play(FlippedOracle(rate=0.35, seed=1), game, beam) for game in GAMES]
+        solved[beam] = sum(one.solved for one in played) / len(played)
+    assert solved[5] - solved[1] >= 0.2
 
 
 @pytest.mark.fault("search.many_candidates")

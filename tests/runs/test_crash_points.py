@@ -22,10 +22,10 @@ DYING = Path(__file__).parent / "dying_server.py"
 SOAK = os.environ.get("SOAK") == "1"
 LEASES = {"LEASE_SECONDS": "1"}
 SAMPLES = [
-    ("sqlite", CountsToThree, 5),
-    ("sqlite", AnswersTwoQuestions, 6),
-    ("sqlite", ReplacesARun, 3),
-    ("postgres", CountsToThree, 3),
+    ("sqlite", CountsToThree, 3),
+    ("sqlite", AnswersTwoQuestions, 3),
+    ("sqlite", ReplacesARun, 2),
+    ("postgres", CountsToThree, 2),
     ("postgres", AnswersTwoQuestions, 2),
     ("postgres", ReplacesARun, 1),
 ]
