@@ -15,7 +15,7 @@ from langgraph_sdk.runtime import ServerRuntime
 from checkpoints import open_checkpointer, open_store
 from tests.api_requirements import requirement
 from threadkeep.api.schemas import StateUpdate
-from threadkeep.api.states import thread_values, update_state
+from threadkeep.api.states import state_now, update_state
 from threadkeep.callers import EVERYONE
 from threadkeep.config import Config, GraphSpec
 from threadkeep.config_values import Target
@@ -73,6 +73,6 @@ async def test_a_run_accepted_while_state_is_changed_by_hand_starts_after_it(tmp
         assert (await updating).status_code == 200
         await ended(second)
         thread = await engine.threads.get(thread_id, EVERYONE)
-        values = await thread_values(engine, thread)
+        values = (await state_now(engine, thread, thread_id)).values
         assert [message.content for message in values["messages"]] == ["first", "a", "by hand", "second", "a"]
         assert thread.status == "idle"
