@@ -47,10 +47,8 @@ from threadkeep.doctor import Finding, Parts
 from threadkeep.engine import Engine, open_engine
 from threadkeep.errors import StartupError, UnavailableError
 from threadkeep.graphs import enter_project, load_graphs
-from threadkeep.logs import configure_logs
-from threadkeep.masking import mask_for
 from threadkeep.persistence import index_of
-from threadkeep.serve import parse_arguments, serve, settings_from
+from threadkeep.serve import log_as_set, parse_arguments, serve, settings_from
 from threadkeep.settings import Settings, read_settings
 from threadkeep.storage.thread_rows import Thread
 from threadkeep.storage.threads import ThreadQuery
@@ -245,7 +243,7 @@ def summary_of(thread: Thread) -> dict[str, object]:
 def reloaded_app() -> FastAPI:
     """What `--reload` starts in each new process, from the environment its parent prepared."""
     settings = read_settings()
-    configure_logs(log_format=settings.log_format, level=settings.log_level, mask=mask_for(os.environ))
+    log_as_set(settings)
     try:
         return create_app(settings)
     except StartupError as error:  # the next change of a source file may mend it

@@ -96,9 +96,9 @@ class StartupError(ThreadkeepError):
     """The server cannot start."""
 
 
-def said_by(error: BaseException) -> str:
-    """An error's own words. Somebody's class may fail to give any."""
+def said_by(value: object, *, otherwise: str = "") -> str:
+    """The text of an error, or of anything else. Somebody's class may fail to give any."""
     try:
-        return str(error)
+        return str(value)
     except Exception:  # noqa: BLE001 - `__str__` is foreign code
-        return ""
+        return otherwise

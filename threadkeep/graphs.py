@@ -27,7 +27,7 @@ from pydantic import BaseModel, ValidationError
 
 from threadkeep.config import Config
 from threadkeep.config_values import Target
-from threadkeep.errors import GraphFactoryError, InvalidError, NotFoundError, StartupError, ThreadkeepError
+from threadkeep.errors import GraphFactoryError, InvalidError, NotFoundError, StartupError, ThreadkeepError, said_by
 from threadkeep.factories import make_graph
 from threadkeep.masking import Mask
 from threadkeep.owned_store import OwnedStore
@@ -121,7 +121,7 @@ class Graphs:
 
     def _failed(self, graph_id: str, error: Exception) -> GraphFactoryError:
         log.warning("graph_factory_failed", graph_id=graph_id, error=_what_happened(error))
-        words = self._mask(f"{type(error).__name__}: {error}")
+        words = self._mask(f"{type(error).__name__}: {said_by(error)}")
         return GraphFactoryError(f"The graph '{graph_id}' cannot be made at the moment; its factory failed: {words}")
 
     def store_of(self, owner: str | None) -> BaseStore:

@@ -25,9 +25,12 @@ from langchain_core import messages
 from langgraph.types import Send
 from pydantic import BaseModel
 
+from threadkeep.errors import said_by
+
 # Dataclasses are ours to take apart: a slot that was never set ends the whole process inside of orjson 3.13.
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
-_LEAST_WHOLE, _MOST_WHOLE = -(2**63), 2**64 - 1
+LEAST_WHOLE, MOST_WHOLE = -(2**63), 2**64 - 1
+"""Whole numbers in between are read back as they were written."""
 
 # Nothing of these is written otherwise than it stands there, so that `model_dump`, which takes ten times as long to
 # come to the same, is not asked. A subclass may have ideas of its own. What is in an artifact is written as it would be
@@ -137,10 +140,7 @@ def _number(value: Decimal) -> int | float:
 
 
 def _text(value: Any) -> str:
-    try:
-        return str(value)
-    except Exception:  # noqa: BLE001 - somebody's own `__str__`
-        return f"<{type(value).__name__}>"
+    return said_by(value, otherwise=f"<{type(value).__name__}>")
 
 
 def _plain(value: Any, seen: tuple[int, ...]) -> Any:
@@ -150,7 +150,7 @@ def _plain(value: Any, seen: tuple[int, ...]) -> Any:
     if value is None or isinstance(value, float):
         return None if value is None or value != value or abs(value) == float("inf") else value
     if isinstance(value, int):
-        return value if _LEAST_WHOLE <= value <= _MOST_WHOLE else _past_64_bits(value)
+        return value if LEAST_WHOLE <= value <= MOST_WHOLE else _past_64_bits(value)
     if id(value) in seen:
         return None
     within = (*seen, id(value))

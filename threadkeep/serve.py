@@ -123,9 +123,14 @@ def settings_from(parsed: argparse.Namespace) -> Settings:
     return settings
 
 
+def log_as_set(settings: Settings) -> None:
+    """In each process that serves: what it logs is masked, and looks, as the settings and the environment say."""
+    configure_logs(log_format=settings.log_format, level=settings.log_level, mask=mask_for(os.environ))
+
+
 def serve(settings: Settings, app: Any, *, banner: Callable[[str], str], reload_folders: Sequence[Path] = ()) -> None:
     """Listen until told to stop. `app` is the application, or with `reload_folders` its factory as an import string."""
-    configure_logs(log_format=settings.log_format, level=settings.log_level, mask=mask_for(os.environ))
+    log_as_set(settings)
     listening = _bind(settings)
     config = uvicorn.Config(
         app,

@@ -10,7 +10,7 @@ tells of it. What is shown is never more than what was stored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -24,8 +24,12 @@ from threadkeep.unserved import UnservedGraph
 
 log = structlog.get_logger("threadkeep.graphs")
 
-_NO_RESULT = frozenset({"__error__", "__interrupt__", "__resume__"})
-_NOBODY = "00000000-0000-0000-0000-000000000000"  # LangGraph's task id for writes that belong to no task
+Kept = Callable[[list[PendingWrite]], list[PendingWrite]]
+
+NO_RESULT = frozenset({"__error__", "__interrupt__", "__resume__"})
+"""What a task may have written without having done its work."""
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""LangGraph's task id for writes that belong to no task."""
 _STORAGE = (ThreadkeepError, OSError)
 """What the saver raises when storage is away: then nothing can be told, least of all that there are no writes."""
 
@@ -64,29 +68,35 @@ def _without_writes(graph: Readable) -> tuple[Graph, ...]:
     """The graph, reading checkpoints without what tasks left beside them; none for one that is no longer served."""
     if isinstance(graph, UnservedGraph):
         return ()
-    return (graph.copy({"checkpointer": _WithoutResults(saver_of(graph))}),)
+    return (with_writes(graph, _unfinished),)
 
 
-class _WithoutResults(BaseCheckpointSaver[Any]):
-    """Reads what another saver holds, without the results that tasks left for the end of their super-step.
+def with_writes(graph: Graph, kept: Kept) -> Graph:
+    """The graph, reading of what was written beside a checkpoint only what `kept` makes of it."""
+    return graph.copy({"checkpointer": _SomeWrites(saver_of(graph), kept)})
 
-    What tasks ask and how they failed is still there; those that had finished look as if they had not begun, so that
-    `next` names them: their super-step is what has not been taken.
-    """
 
-    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
+class _SomeWrites(BaseCheckpointSaver[Any]):
+    """Reads what another saver holds."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any], kept: Kept) -> None:
         super().__init__(serde=saver.serde)
         self._saver = saver
+        self._kept = kept
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         found = await self._saver.aget_tuple(config)
-        return None if found is None else found._replace(pending_writes=_unfinished(found.pending_writes or []))
+        return None if found is None else found._replace(pending_writes=self._kept(found.pending_writes or []))
 
     async def aget_delta_channel_history(self, *, config: RunnableConfig, channels: Sequence[str]) -> Mapping[str, Any]:
         return await self._saver.aget_delta_channel_history(config=config, channels=channels)
 
 
 def _unfinished(writes: list[PendingWrite]) -> list[PendingWrite]:
-    """The writes of tasks that have no result."""
-    left_out = {_NOBODY, *(task_id for task_id, channel, _ in writes if channel not in _NO_RESULT)}
+    """The writes of tasks that have no result.
+
+    What tasks ask and how they failed is still there; those that had finished look as if they had not begun, so that
+    `next` names them: their super-step is what has not been taken.
+    """
+    left_out = {NOBODY, *(task_id for task_id, channel, _ in writes if channel not in NO_RESULT)}
     return [write for write in writes if write[0] not in left_out]

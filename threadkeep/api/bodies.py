@@ -22,13 +22,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from threadkeep.errors import InvalidError
+from threadkeep.json import LEAST_WHOLE, MOST_WHOLE
 
 MOST_LEVELS = 200
 """orjson writes 254 levels; what is answered has a body's parts a few levels deeper than they came."""
 MOST_BOXES = 250_000
 """Objects and arrays in one body: each takes the parser as long as hundreds of characters of text."""
 MOST_VALUES = 1_000_000
-_LEAST, _MOST = -(2**63), 2**64 - 1
 _MOST_DIGITS = 20
 _LONG = 256_000
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
@@ -114,10 +114,10 @@ class _JsonRequest(Request):
 
 
 def _whole(digits: str) -> int:
-    if len(digits) <= _MOST_DIGITS and _LEAST <= (number := int(digits)) <= _MOST:
+    if len(digits) <= _MOST_DIGITS and LEAST_WHOLE <= (number := int(digits)) <= MOST_WHOLE:
         return number
     raise InvalidError(
-        f"The whole number {_shown(digits)} cannot be kept as it is: it must be from {_LEAST} to {_MOST}. "
+        f"The whole number {_shown(digits)} cannot be kept as it is: it must be from {LEAST_WHOLE} to {MOST_WHOLE}. "
         "Send it as a string."
     )
 

@@ -19,10 +19,9 @@ from langgraph.types import Command, Send, StateSnapshot
 
 from threadkeep.graphs import Graph, saver_of
 from threadkeep.runs.run import Run
+from threadkeep.state_reading import NO_RESULT, NOBODY
 
 _RESUME = "__resume__"
-_NO_RESULT = frozenset({_RESUME, "__interrupt__", "__error__"})
-_NOBODY = "00000000-0000-0000-0000-000000000000"  # LangGraph's task id for writes that belong to no task
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +81,7 @@ def _all_wait(position: Position) -> bool:
     An answered task keeps the question it once asked beside its results, so the results decide.
     """
     writes = [] if position.found is None else position.found.pending_writes or []
-    done = {task_id for task_id, channel, _ in writes if channel not in _NO_RESULT}
+    done = {task_id for task_id, channel, _ in writes if channel not in NO_RESULT}
     tasks = position.snapshot.tasks
     return bool(tasks) and all(task.interrupts and task.id not in done for task in tasks)
 
@@ -111,7 +110,7 @@ async def _answers(snapshot: StateSnapshot, found: CheckpointTuple | None, saver
     count = sum(
         len(value) if isinstance(value, list) else 1
         for task_id, channel, value in writes
-        if channel == _RESUME and task_id != _NOBODY
+        if channel == _RESUME and task_id != NOBODY
     )
     for task in snapshot.tasks:
         if isinstance(task.state, StateSnapshot):

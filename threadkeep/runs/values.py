@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
-
-from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple, DeltaChannelHistory
-from langgraph.pregel import Pregel
 
 from threadkeep import json
 from threadkeep.callers import EVERYONE
@@ -15,35 +10,18 @@ from threadkeep.graphs import Graphs, Readable, saver_of
 from threadkeep.runs.configuration import run_config
 from threadkeep.runs.queue import RunQueue
 from threadkeep.runs.run import Run
-from threadkeep.state_reading import read_state
+from threadkeep.state_reading import read_state, with_writes
 from threadkeep.streams.live import GapError
+from threadkeep.unserved import UnservedGraph
 
 
-class _WithoutLaterWrites(BaseCheckpointSaver[Any]):
-    """A checkpointer that leaves out what was written beside a checkpoint after it was made.
+def _as_it_was(graph: Readable) -> Readable:
+    """Reading a checkpoint without what was written beside it after it was made.
 
     A command that answers a question and updates the state writes the update there, and LangGraph reads it as part of
     the checkpoint from then on.
     """
-
-    def __init__(self, saver: BaseCheckpointSaver[Any]) -> None:
-        super().__init__(serde=saver.serde)
-        self._saver = saver
-
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        found = await self._saver.aget_tuple(config)
-        return None if found is None else found._replace(pending_writes=[])
-
-    async def aget_delta_channel_history(
-        self, *, config: RunnableConfig, channels: Sequence[str]
-    ) -> Mapping[str, DeltaChannelHistory]:
-        return await self._saver.aget_delta_channel_history(config=config, channels=channels)
-
-
-def _as_it_was(graph: Readable) -> Readable:
-    if not isinstance(graph, Pregel) or not isinstance(graph.checkpointer, BaseCheckpointSaver):
-        return graph
-    return graph.copy({"checkpointer": _WithoutLaterWrites(graph.checkpointer)})
+    return graph if isinstance(graph, UnservedGraph) else with_writes(graph, lambda _: [])
 
 
 class Values:
